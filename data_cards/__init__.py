@@ -1,0 +1,1 @@
+"""Corpora: their cards, their readers, and the tables that pass between the rooms."""

@@ -1,0 +1,1 @@
+"""What needs images and reports together: the paired model, the loop, the record of a run."""

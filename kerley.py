@@ -1,0 +1,42 @@
+"""The command line's root: it puts together the sub-commands that each room offers."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from data_cards.commands import app as data_cards_commands
+from joint.commands import app as joint_commands
+from text_labeler.commands import app as text_labeler_commands
+from vision.commands import app as vision_commands
+
+app = typer.Typer(
+    name="kerley",
+    help="From chest X-rays and their reports to a model that grades an X-ray from the image alone."
+    " Research software: not for clinical use.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for commands in (joint_commands, text_labeler_commands, vision_commands, data_cards_commands):
+    app.registered_commands.extend(commands.registered_commands)
+
+
+def main() -> None:
+    """Run the command line; an error a user can mend is one line and exit code 2."""
+    try:
+        app()
+    except ValueError as error:
+        # Every error class of Kerley that speaks about input is a ValueError with its own words.
+        if type(error).__module__.split(".")[0] not in ROOMS:
+            raise
+        print(f"kerley: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+ROOMS = {"configs", "data_cards", "text_labeler", "vision", "joint"}
+
+if __name__ == "__main__":
+    main()

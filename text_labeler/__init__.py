@@ -1,0 +1,1 @@
+"""Reports to labels, each with the words that gave it."""

@@ -1,0 +1,1 @@
+"""Pixels to grades: reading, caching, encoding, calibrating, explaining, grading."""
