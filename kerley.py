@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 for commands in (joint_commands, text_labeler_commands, vision_commands, data_cards_commands):
     app.registered_commands.extend(commands.registered_commands)
+    app.registered_groups.extend(commands.registered_groups)
 
 
 def main() -> None:

@@ -2,6 +2,60 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 app = typer.Typer()
+corpora = typer.Typer(help="The corpora that Kerley reads: list, describe, check, make.")
+app.add_typer(corpora, name="corpora", no_args_is_help=True)
+
+Root = Annotated[Path, typer.Option(help="The folder that holds the corpus.", show_default=False)]
+Name = Annotated[str, typer.Argument(help="A name from `kerley corpora list`.")]
+
+
+@corpora.command("list")
+def list_corpora() -> None:
+    """Show every corpus by name."""
+    from data_cards.corpora import CORPORA
+
+    width = max(map(len, CORPORA))
+    for corpus in CORPORA.values():
+        print(f"{corpus.name:<{width}}  {corpus.summary}")
+
+
+@corpora.command()
+def describe(name: Name) -> None:
+    """Print the card of a corpus: what it holds, who grants access, what misleads in it."""
+    from data_cards.corpora import find_corpus
+
+    print(find_corpus(name).card.read_text(encoding="utf-8"))
+
+
+@corpora.command()
+def check(name: Name, root: Root) -> None:
+    """Count what a corpus holds and look for leaks between splits; exit code 1 when there are."""
+    from data_cards.checks import check_corpus, describe_checks
+    from data_cards.corpora import find_corpus
+
+    listing = find_corpus(name).read(root)
+    checks = check_corpus(listing)
+    print(describe_checks(checks, listing.skipped))
+    if checks.problems:
+        raise typer.Exit(1)
+
+
+@corpora.command()
+def phantom(
+    out: Annotated[Path, typer.Option(help="The folder to make.", show_default=False)],
+    studies: Annotated[int, typer.Option(help="How many studies.", min=1)] = 600,
+    size: Annotated[int, typer.Option(help="Side of an image in pixels.", min=64, max=512)] = 256,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same corpus.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
+) -> None:
+    """Draw the phantom corpus: X-rays, reports, and the truth apart from them."""
+    from data_cards.phantom.generator import PhantomSettings, make_phantom
+
+    make_phantom(out, PhantomSettings(studies=studies, size=size, seed=seed), workers=workers)
+    print(f"{out}: phantom corpus of {studies} studies")

@@ -1,0 +1,1 @@
+"""covid-chestxray-dataset: card and reader."""

@@ -1,0 +1,1 @@
+"""Open-i's Indiana University collection: card and reader."""

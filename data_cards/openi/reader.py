@@ -1,0 +1,106 @@
+"""Reads the Indiana University reports of Open-i, as the `NLMCXR_reports` archive lays them out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import parse as parse_xml
+
+from data_cards.study import CorpusError, Listing, Skipped, Study, StudyImage, list_studies
+
+REPORT_FOLDER = "ecgen-radiology"
+IMAGE_FOLDERS = ("NLMCXR_png", "images")
+UID_PREFIX = "CXR"
+
+
+def read_openi(root: Path) -> Listing:
+    """List the studies under `root`, which holds `ecgen-radiology/<n>.xml` or is that folder.
+
+    Study ids are the plain number of `uId` (`CXR1005` → `1005`), as the gold tables have them.
+    The report is made by `compose_report`. Images are listed where `NLMCXR_png/<id>.png` or
+    `images/<id>.png` lies under `root`; without them the corpus is reports only.
+    Files that cannot be read are left out and listed; raises CorpusError when the layout is not
+    there or holds no readable report.
+    """
+    folder = root if root.name == REPORT_FOLDER else root / REPORT_FOLDER
+    if not folder.is_dir():
+        raise CorpusError(f"{folder}: no such folder; expected Open-i's reports <n>.xml there")
+    files = sorted(folder.glob("*.xml"), key=lambda file: (len(file.stem), file.stem))
+    if not files:
+        raise CorpusError(f"{folder}: holds no .xml file; expected Open-i's reports <n>.xml")
+    images = dict(_find_images(root))
+    studies: dict[str, Study] = {}
+    skipped = []
+    for file in files:
+        where = file.relative_to(root).as_posix()
+        try:
+            study = _read_study(file, images)
+        except _UnreadableReport as error:
+            skipped.append(Skipped(where, str(error)))
+            continue
+        if study["study_id"] in studies:
+            skipped.append(Skipped(where, f"has the uId of an earlier file: {study['study_id']}"))
+            continue
+        studies[study["study_id"]] = study
+    return list_studies("openi", root, studies.values(), skipped)
+
+
+def compose_report(sections: list[tuple[str, str]]) -> str | None:
+    r"""Join sections (name, text) to the one text that character offsets refer to.
+
+    Each section with text becomes `NAME: text`, in the order of the file, joined by one line feed
+    (`"INDICATION: Cough.\nFINDINGS: The lungs are clear."`); the text keeps its inner characters
+    and loses white space at both ends. A report whose sections are all empty gives None.
+    """
+    stripped = [(name.strip().upper(), text.strip()) for name, text in sections]
+    lines = [f"{name}: {text}" if name else text for name, text in stripped if text]
+    return "\n".join(lines) or None
+
+
+class _UnreadableReport(ValueError):
+    """Why one file is left out."""
+
+
+def _read_study(file: Path, images: dict[str, Path]) -> Study:
+    record = _parse(file)
+    uid_element = record.find("uId")
+    uid = "" if uid_element is None else uid_element.get("id", "").removeprefix(UID_PREFIX).strip()
+    texts = list(record.iter("AbstractText"))
+    if not uid or not texts:
+        raise _UnreadableReport("not an Open-i report: expected uId and AbstractText")
+    sections = [(text.get("Label", ""), "".join(text.itertext())) for text in texts]
+    names = [image.get("id", "") for image in record.iter("parentImage")]
+    found: list[StudyImage] = [{"path": str(images[name])} for name in names if name in images]
+    return {
+        "corpus": "openi",
+        "study_id": uid,
+        "patient_id": uid,  # the collection holds one report of each patient
+        "images": found,
+        "report": compose_report(sections),
+    }
+
+
+def _parse(file: Path) -> Any:
+    if file.stat().st_size == 0:
+        raise _UnreadableReport("empty file")
+    try:
+        return parse_xml(file, forbid_dtd=True).getroot()
+    except DefusedXmlException as error:
+        raise _UnreadableReport(f"refused: declares {type(error).__name__}") from None
+    except ParseError as error:
+        line, column = error.position
+        raise _UnreadableReport(f"not XML that parses: line {line}, column {column}") from None
+    except (ValueError, LookupError):
+        raise _UnreadableReport("not XML that parses: unknown text encoding") from None
+    except OSError as error:
+        raise _UnreadableReport(f"cannot be read: {error.strerror}") from None
+
+
+def _find_images(root: Path) -> Iterator[tuple[str, Path]]:
+    for name in IMAGE_FOLDERS:
+        for file in sorted((root / name).glob("*.png")):
+            yield file.stem, file
