@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,19 +40,19 @@ def load_settings(kind: type[S], path: Path, overrides: Sequence[str] = ()) -> S
     file = find_config(path)
     try:
         text = file.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        node = yaml.compose(text, Loader=_Loader)
+        values = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise SettingsError(f"{file}: not readable as YAML: {error}") from error
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise SettingsError(f"{file}: expected keys and values, found a {type(values).__name__}")
-    for override in overrides:
-        _apply_override(values, override)
+    _refuse_repeated_keys(node, file)
+    overridden = [_apply_override(values, override) for override in overrides]
     try:
         return kind.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        raise SettingsError(_describe(error, file, node)) from error
+        raise SettingsError(_describe(error, file, node, overridden)) from error
 
 
 def find_config(path: Path) -> Path:
@@ -66,10 +68,40 @@ def find_config(path: Path) -> Path:
 def save_settings(settings: Settings, path: Path) -> None:
     """Write the complete settings as YAML that `load_settings` reads back to an equal object."""
     values = settings.model_dump(mode="json")
-    write_text(path, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    text = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    write_text(path, text)
 
 
-def _apply_override(values: dict[str, Any], override: str) -> None:
+class _Loader(yaml.SafeLoader):
+    """YAML with numbers as YAML 1.2 and Python write them: `1e-4` is a number, not a text."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes the texts that `_Loader` would read as numbers."""
+
+
+_FLOAT = re.compile(r"[-+]?([0-9][0-9_]*)(\.[0-9_]*)?[eE][-+]?[0-9]+$")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789"))
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789"))
+
+
+def _refuse_repeated_keys(node: yaml.Node | None, file: Path) -> None:
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_repeated_keys(item, file)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: set[str] = set()
+    for key, value in node.value:
+        if key.value in seen:
+            line = key.start_mark.line + 1
+            raise SettingsError(f"{file}, line {line}: {key.value}: named a second time")
+        seen.add(key.value)
+        _refuse_repeated_keys(value, file)
+
+
+def _apply_override(values: dict[str, Any], override: str) -> list[str]:
+    """Set one value; return its key in parts."""
     key, equals, raw = override.partition("=")
     if not equals or not key:
         raise SettingsError(f"{override!r}: expected an override of the form key.inner=value")
@@ -80,25 +112,43 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         if not isinstance(inner, dict):
             raise SettingsError(f"{override!r}: {parent!r} holds a value, not further keys")
     try:
-        inner[last] = yaml.safe_load(raw)
-    except yaml.YAMLError as error:
+        inner[last] = yaml.load(raw, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except (ValueError, yaml.YAMLError) as error:
         raise SettingsError(f"{override!r}: the value is not readable as YAML: {error}") from error
+    return [*parents, last]
 
 
-def _describe(error: ValidationError, file: Path, node: yaml.Node | None) -> str:
+def _describe(
+    error: ValidationError, file: Path, node: yaml.Node | None, overridden: list[list[str]]
+) -> str:
     lines = []
     for problem in error.errors():
         location = [str(part) for part in problem["loc"]]
         line = _line_of(node, location)
         where = f"{file}, line {line}" if line else str(file)
-        given = "" if problem["type"] == "missing" else f" (given: {problem['input']!r})"
+        if any(_is_subsequence(key, location) for key in overridden):
+            where = "override"
+        given = (
+            "" if problem["type"] == "missing" else f" (given: {reprlib.repr(problem['input'])})"
+        )
         lines.append(f"{where}: {'.'.join(location) or 'settings'}: {problem['msg']}{given}")
     return "\n".join(lines)
 
 
+def _is_subsequence(key: list[str], location: list[str]) -> bool:
+    """Tell whether a key lies on a location, which also names the kinds of tagged unions."""
+    parts = iter(location)
+    return all(part in parts for part in key)
+
+
 def _line_of(node: yaml.Node | None, location: list[str]) -> int | None:
+    """Return the line of the deepest part of a location that the file holds."""
     line: int | None = None
     for part in location:
+        if isinstance(node, yaml.SequenceNode) and part.isdecimal() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+            continue
         if not isinstance(node, yaml.MappingNode):
             break
         for key, value in node.value:

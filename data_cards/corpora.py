@@ -64,3 +64,22 @@ def find_corpus(name: str) -> Corpus:
     if name not in CORPORA:
         raise CorpusError(f"{name!r}: no such corpus. Known: {', '.join(CORPORA)}")
     return CORPORA[name]
+
+
+def read_source(source: str, root: Path | None = None) -> Listing:
+    """List the studies of a corpus name with its `root`, or of a table of reports.
+
+    Raises CorpusError when `source` is neither, or when a corpus comes without a root.
+    """
+    from data_cards.report_table import TABLE_ENDINGS, read_report_table
+
+    if source in CORPORA:
+        if root is None:
+            raise CorpusError(f"corpus {source!r}: needs the folder that holds it (--root DIR)")
+        return CORPORA[source].read(root)
+    if Path(source).suffix.lower() not in TABLE_ENDINGS:
+        raise CorpusError(
+            f"{source!r}: neither a corpus ({', '.join(CORPORA)})"
+            f" nor a table of reports ({', '.join(TABLE_ENDINGS)})"
+        )
+    return read_report_table(Path(source))
