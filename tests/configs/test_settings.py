@@ -128,7 +128,7 @@ def test_a_wrong_override_is_named_instead_of_a_line_of_the_file(tmp_path, overr
     with pytest.raises(SettingsError) as caught:
         load(tmp_path, "steps: 5\nlabels: {kind: noise}\n", override)
     assert expected in str(caught.value)
-    assert "line" not in str(caught.value)
+    assert "train.yaml" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -167,12 +167,10 @@ def test_a_missing_file_names_what_is_shipped(tmp_path):
         load_settings(TrainSettings, tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(
-    "shipped", sorted(CONFIG_FOLDER.glob("*.yaml")), ids=lambda file: file.stem
-)
-def test_a_shipped_file_is_found_by_its_name(shipped):
-    assert find_config(Path(shipped.stem)) == shipped
-    assert find_config(Path(shipped.name)) == shipped
+def test_a_shipped_file_is_found_by_its_name():
+    for shipped in CONFIG_FOLDER.glob("*.yaml"):
+        assert find_config(Path(shipped.stem)) == shipped
+        assert find_config(Path(shipped.name)) == shipped
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):
