@@ -258,8 +258,8 @@ def _one_finding(
         "auc": _defined(weighted_auc(scores, positive, weights[None])[0]),
         "average_precision": None,
         "f1": None,
-        "n": float(len(scores)),
-        "positives": float(positive.sum()),
+        "n": len(scores),
+        "positives": int(positive.sum()),
     }
     if (weights * positive).sum() > 0:
         precision = average_precision_score(positive, scores, sample_weight=weights)
