@@ -1,0 +1,165 @@
+"""Decode a DICOM radiograph to grey: rescale, VOI LUT or window, MONOCHROME1 turned once."""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.pixels import get_decoder, pixel_array
+
+from vision.dicom_safety import refuse_hostile_codestream, refuse_inflation
+from vision.dicom_window import Toning, tone
+from vision.raster_images import note_colour
+from vision.xray_image import ImageError, Provenance, XrayImage, refuse_large
+
+DICOM_MAGIC = slice(128, 132)
+RADIOGRAPH_MODALITIES = frozenset({"CR", "DX", "RG", "RF", "XA", "PX"})
+VIEW_POSITIONS = frozenset(
+    {"PA", "AP", "LL", "RL", "LLD", "RLD", "RLO", "LLO", "LATERAL", "LAT", "RAO", "LAO"}
+)
+# What pydicom and its decoders raise on malformed files (1,800 mutants); nothing they say is
+# repeated, since their messages may quote values of the file.
+DICOM_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    BytesLengthException,
+    EOFError,
+    InvalidDicomError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+
+def is_dicom(data: bytes) -> bool:
+    """Say whether the bytes carry the DICM mark of a DICOM file (PS3.10)."""
+    return data[DICOM_MAGIC] == b"DICM"
+
+
+def decode_dicom(path: Path, data: bytes, sha256: str) -> XrayImage:
+    """Decode the bytes of one DICOM file; see `vision.images.read_image` for the rules."""
+    with _quiet_pydicom():
+        try:
+            refuse_inflation(path, data)
+            dataset = pydicom.dcmread(io.BytesIO(data))
+            notes = _check_header(path, dataset)
+            stored = _read_pixels(path, dataset)
+            toning = _tone(path, dataset, stored, notes)
+            return XrayImage(toning.pixels, _describe(dataset, sha256, toning, notes))
+        except ImageError:
+            raise
+        except DICOM_ERRORS as error:
+            reason = f"truncated or malformed DICOM ({type(error).__name__})"
+            raise ImageError(path, reason) from error
+
+
+@contextmanager
+def _quiet_pydicom() -> Iterator[None]:
+    """Keep pydicom's warnings, which may quote values of the file, out of logs and terminals."""
+    logger = logging.getLogger("pydicom")
+    was_disabled, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = was_disabled
+
+
+def _check_header(path: Path, dataset: pydicom.Dataset) -> list[str]:
+    for keyword in ("Rows", "Columns", "BitsAllocated", "BitsStored", "PhotometricInterpretation"):
+        if keyword not in dataset:
+            raise ImageError(path, f"the DICOM has no {keyword}")
+    if "PixelData" not in dataset:
+        raise ImageError(path, "the DICOM has no PixelData")
+    refuse_large(path, int(dataset.Columns), int(dataset.Rows))
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if frames != 1:
+        raise ImageError(path, f"the DICOM has {frames} frames; expected one X-ray per file")
+    if int(dataset.BitsAllocated) not in (8, 16):
+        raise ImageError(path, f"{dataset.BitsAllocated}-bit samples; expected 8 or 16 bits")
+    modality = str(dataset.get("Modality", ""))
+    if modality in RADIOGRAPH_MODALITIES:
+        return []
+    known = modality if modality.isalpha() and len(modality) <= 4 else "unknown"
+    return [f"the DICOM modality is {known}, not a radiograph"]
+
+
+def _read_pixels(path: Path, dataset: pydicom.Dataset) -> NDArray[Any]:
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise ImageError(path, "an unknown DICOM transfer syntax") from None
+    if not decoder.is_available:
+        raise ImageError(
+            path, f"no decoder for {syntax.name}; the extra `dicom-jpeg` adds JPEG and JPEG-LS"
+        )
+    if syntax.is_encapsulated:
+        refuse_hostile_codestream(path, dataset)
+    pixels: NDArray[Any] = pixel_array(dataset)
+    if pixels.shape[:2] != (dataset.Rows, dataset.Columns):
+        raise ImageError(path, "the DICOM header and its pixels disagree about the size")
+    return pixels
+
+
+def _tone(path: Path, dataset: pydicom.Dataset, stored: NDArray[Any], notes: list[str]) -> Toning:
+    photometric = str(dataset.PhotometricInterpretation)
+    if stored.ndim == 3 and stored.shape[2] == 3 and stored.dtype == np.uint8:
+        note_colour(stored, notes)
+        grey = np.asarray(Image.fromarray(stored).convert("L"), np.float32) / np.float32(255)
+        return Toning(grey, (0.0, 255.0), "full range", False)
+    if stored.ndim != 2 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        raise ImageError(
+            path, "the DICOM pixels are neither MONOCHROME1, MONOCHROME2 nor 8-bit colour"
+        )
+    return tone(dataset, stored, notes)
+
+
+def _describe(
+    dataset: pydicom.Dataset, sha256: str, toning: Toning, notes: list[str]
+) -> Provenance:
+    view = str(dataset.get("ViewPosition") or "").upper()
+    orientation = [str(part) for part in dataset.get("PatientOrientation") or ()]
+    if view in ("PA", "AP") and orientation and orientation != ["L", "F"]:
+        notes.append("its patient orientation is not L\\F: it may be mirrored or turned")
+    return Provenance(
+        sha256=sha256,
+        file_format="DICOM",
+        height=int(dataset.Rows),
+        width=int(dataset.Columns),
+        window=toning.window,
+        window_source=toning.window_source,
+        inverted=toning.inverted,
+        pixel_spacing_mm=_spacing(dataset),
+        view=view if view in VIEW_POSITIONS else None,
+        warnings=tuple(notes),
+    )
+
+
+def _spacing(dataset: pydicom.Dataset) -> tuple[float, float] | None:
+    for keyword in ("ImagerPixelSpacing", "PixelSpacing"):
+        values = dataset.get(keyword)
+        if values is not None and len(values) == 2:
+            row, column = float(values[0]), float(values[1])
+            if 0 < row < 100 and 0 < column < 100:
+                return row, column
+    return None

@@ -1,0 +1,136 @@
+"""Stored DICOM values to grey in [0, 1]: modality LUT or rescale, VOI LUT or window, inversion.
+
+All of it is a function of the stored value alone, so it is worked out once per value and looked
+up per pixel: exact, and fast on full-size images.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+
+from vision.xray_image import WindowSource
+
+Values = NDArray[np.float64]
+PERCENTILES = (0.5, 99.5)
+"""The window where a file has none: in most radiographs it cuts burnt-in marks and dead pixels."""
+
+
+class Toning(NamedTuple):
+    """Grey `pixels` [height, width] in [0, 1], bright = dense, and the window that made them."""
+
+    pixels: NDArray[np.float32]
+    window: tuple[float, float] | None
+    window_source: WindowSource
+    inverted: bool
+
+
+def tone(dataset: pydicom.Dataset, stored: NDArray[Any], notes: list[str]) -> Toning:
+    """Window stored monochrome values as the file asks for (DICOM PS3.3 C.11.1, C.11.2).
+
+    Without a usable window the 0.5th to 99.5th percentile of the pixels is used; `notes` gets
+    a line about it. Pixel padding becomes black and does not count.
+    """
+    stored = _keep_stored_bits(dataset, stored)
+    lowest, highest = int(stored.min()), int(stored.max())
+    values = np.arange(lowest, highest + 1, dtype=np.int64)
+    counts = np.bincount((stored.ravel().astype(np.int64) - lowest), minlength=len(values))
+    padding = _is_padding(dataset, values)
+    counts[padding] = 0
+    rescaled = _rescale(dataset, values)
+    grey, window, source = _apply_window(dataset, rescaled, counts, notes)
+    inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
+    if inverted:
+        grey = 1.0 - grey
+    grey[padding] = 0.0
+    pixels = grey.astype(np.float32)[stored.astype(np.int64) - lowest]
+    return Toning(pixels, window, source, inverted)
+
+
+def _keep_stored_bits(dataset: pydicom.Dataset, stored: NDArray[Any]) -> NDArray[Any]:
+    """Drop what lies above BitsStored, where old files keep overlays."""
+    bits = int(dataset.BitsStored)
+    if stored.dtype.kind == "u" and 0 < bits < stored.dtype.itemsize * 8:
+        kept: NDArray[Any] = stored & stored.dtype.type((1 << bits) - 1)
+        return kept
+    return stored
+
+
+def _is_padding(dataset: pydicom.Dataset, values: NDArray[np.int64]) -> NDArray[np.bool_]:
+    first = dataset.get("PixelPaddingValue")
+    if first is None:
+        return np.zeros(len(values), dtype=bool)
+    last = dataset.get("PixelPaddingRangeLimit")
+    bounds = sorted((int(first), int(first if last is None else last)))
+    padding: NDArray[np.bool_] = (values >= bounds[0]) & (values <= bounds[1])
+    return np.zeros_like(padding) if padding.all() else padding
+
+
+def _rescale(dataset: pydicom.Dataset, values: NDArray[np.int64]) -> Values:
+    table = dataset.get("ModalityLUTSequence")
+    if table:
+        return _look_up(table[0], values.astype(np.float64))[0]
+    slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
+    if slope is None or intercept is None or float(slope) == 0:
+        return values.astype(np.float64)
+    return np.asarray(values * float(slope) + float(intercept), dtype=np.float64)
+
+
+def _look_up(item: pydicom.Dataset, values: Values) -> tuple[Values, int]:
+    """Apply a LUT item (PS3.3 C.11.1.1); returns the entries and their nominal bits."""
+    entries, first, bits = (int(part) for part in item.LUTDescriptor)
+    data = item.LUTData
+    if isinstance(data, bytes):
+        data = np.frombuffer(data, "<u2" if len(data) > (entries or 1 << 16) + 1 else "u1")
+    table = np.asarray(data, dtype=np.float64)[: entries or 1 << 16]
+    index = np.clip(np.rint(values) - first, 0, len(table) - 1).astype(np.int64)
+    return table[index], bits
+
+
+def _apply_window(
+    dataset: pydicom.Dataset, values: Values, counts: NDArray[np.int64], notes: list[str]
+) -> tuple[Values, tuple[float, float] | None, WindowSource]:
+    table = dataset.get("VOILUTSequence")
+    if table:
+        entries, bits = _look_up(table[0], values)
+        return np.clip(entries / ((1 << bits) - 1), 0.0, 1.0), None, "DICOM VOI LUT"
+    center, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
+    function = str(dataset.get("VOILUTFunction") or "LINEAR")
+    if center is not None and width is not None and width >= 1:
+        window = (center - width / 2, center + width / 2)
+        return _window(values, center, width, function), window, "DICOM window"
+    notes.append("no window in the DICOM: the 0.5th to 99.5th percentile is used")
+    low, high = _percentiles(values, counts)
+    grey = np.clip((values - low) / max(high - low, 1e-9), 0.0, 1.0)
+    return grey, (low, high), "percentile"
+
+
+def _window(values: Values, center: float, width: float, function: str) -> Values:
+    """The three VOI LUT functions of PS3.3 C.11.2.1.2 and C.11.2.1.3, onto [0, 1]."""
+    if function == "SIGMOID":
+        exponent: Values = np.clip(-4.0 * (values - center) / width, -700, 700)
+        return np.asarray(1.0 / (1.0 + np.exp(exponent)), dtype=np.float64)
+    if function == "LINEAR_EXACT":
+        return np.clip((values - center) / width + 0.5, 0.0, 1.0)
+    if width == 1:
+        return (values > center - 0.5).astype(np.float64)
+    return np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0.0, 1.0)
+
+
+def _percentiles(values: Values, counts: NDArray[np.int64]) -> tuple[float, float]:
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(counts[order]) / counts.sum()
+    low, high = (values[order][np.searchsorted(reached, p / 100)] for p in PERCENTILES)
+    return float(low), float(high)
+
+
+def _first(value: Any) -> float | None:
+    """The first number of a DICOM decimal string with one or several values."""
+    if value is None or value == "":
+        return None
+    number = float(value[0] if hasattr(value, "__getitem__") else value)
+    return number if math.isfinite(number) else None

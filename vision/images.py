@@ -1,0 +1,69 @@
+"""Read any chest X-ray file (DICOM, PNG, JPEG, TIFF, BMP, WebP) as grey pixels with provenance."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from vision.dicom_images import decode_dicom, is_dicom
+from vision.raster_images import decode_raster
+from vision.xray_image import MAX_FILE_BYTES, ImageError, Provenance, XrayImage
+
+__all__ = ["IMAGE_SUFFIXES", "ImageError", "Provenance", "XrayImage", "read_image"]
+
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom"}
+)
+
+CONTRAST_SAMPLE_SIDE = 256
+CONTRAST_PERCENTILES = (1, 99)
+LEAST_CONTRAST = 0.4
+"""Chest X-rays in public sets use over 60% of their range; a wrong window leaves a few percent."""
+
+
+def read_image(
+    path: Path, *, at_least: int | None = None, white_level: int | None = None
+) -> XrayImage:
+    """Read one X-ray: header first, then pixels, turned and windowed once.
+
+    `at_least` allows a reduced decode of a JPEG whose longer side stays at least that many
+    pixels (scaled DCT, 3 to 4 times faster on full-size files). `white_level` is the stored
+    value that means white in a 16-bit PNG or TIFF (65535 for PadChest): such files hold 10 to
+    16 bits and do not say so, so that without it they are refused instead of read too dark.
+    Raises ImageError naming the file and the reason: not an image, truncated, several frames,
+    over 50 megapixels or 16,000 pixels a side.
+    """
+    data = _read_bytes(path)
+    sha256 = hashlib.sha256(data).hexdigest()
+    if is_dicom(data):
+        image = decode_dicom(path, data, sha256)
+    else:
+        image = decode_raster(path, data, sha256, at_least=at_least, white_level=white_level)
+    return _check_contrast(path, image)
+
+
+def _check_contrast(path: Path, image: XrayImage) -> XrayImage:
+    if np.ptp(image.pixels) == 0:
+        raise ImageError(path, "every pixel has the same value")
+    step = max(1, min(image.pixels.shape) // CONTRAST_SAMPLE_SIDE)
+    low, high = np.percentile(image.pixels[::step, ::step], CONTRAST_PERCENTILES)
+    if high - low >= LEAST_CONTRAST:
+        return image
+    note = f"low contrast: {high - low:.0%} of the grey range is used"
+    warnings = (*image.provenance.warnings, note)
+    return XrayImage(image.pixels, image.provenance.model_copy(update={"warnings": warnings}))
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise ImageError(path, f"{size >> 20} MiB; the limit is {MAX_FILE_BYTES >> 20} MiB")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(path, error.strerror or type(error).__name__) from error
+    if not data:
+        raise ImageError(path, "the file is empty")
+    return data

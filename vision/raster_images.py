@@ -1,0 +1,193 @@
+"""Decode PNG, JPEG, TIFF, BMP and WebP to grey, with what ordinary image files do to X-rays."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from vision.xray_image import ImageError, Provenance, WindowSource, XrayImage, refuse_large
+
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+GREY_MODES = frozenset({"1", "L"})
+SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I"})
+COLOUR_TOLERANCE = 24
+"""Chroma subsampling moves grey by a few levels; a pixel further off than this is coloured."""
+COLOURED_SHARE = 0.01
+TIFF_BITS_PER_SAMPLE = 258
+PNG_BIT_DEPTH_OFFSET = 24
+EXIF_ORIENTATION = 0x0112
+# What Pillow's decoders raise on broken files (fuzzed); MemoryError is not among them.
+DECODE_ERRORS = (
+    OSError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    EOFError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    RuntimeError,
+    struct.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+
+
+def decode_raster(
+    path: Path, data: bytes, sha256: str, *, at_least: int | None, white_level: int | None
+) -> XrayImage:
+    """Decode the bytes of one image file; see `vision.images.read_image` for the rules."""
+    with _open(path, data) as image:
+        width, height = image.size
+        file_format = str(image.format)
+        bits = _stored_bits(image, data)
+        _reduce(image, at_least)
+        _load(path, image)
+        upright = ImageOps.exif_transpose(image)
+        grey, notes = _to_grey(path, upright, bits)
+        if image.getexif().get(EXIF_ORIENTATION, 1) not in (0, 1):
+            notes.append("turned upright by its EXIF orientation")
+    white = _white_of(path, grey, bits, white_level)
+    pixels = np.clip(grey.astype(np.float32) / np.float32(white), 0.0, 1.0)
+    source: WindowSource = "full range" if bits == 8 else "white level"
+    provenance = Provenance(
+        sha256=sha256,
+        file_format=file_format,
+        height=height,
+        width=width,
+        window=(0.0, float(white)),
+        window_source=source,
+        warnings=tuple(notes),
+    )
+    return XrayImage(pixels, provenance)
+
+
+@contextmanager
+def _open(path: Path, data: bytes) -> Iterator[Image.Image]:
+    refuse_large(path, *_webp_canvas(data))
+    with warnings.catch_warnings():
+        # Pillow's own warnings speak about metadata we do not use; a bomb is refused.
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+        except UnidentifiedImageError:
+            known = ", ".join((*FORMATS, "DICOM"))
+            raise ImageError(path, f"not an image of a known kind ({known})") from None
+        except DECODE_ERRORS as error:
+            raise ImageError(path, f"its header is broken ({error})") from error
+        with image:
+            refuse_large(path, *image.size)
+            _refuse_frames(path, image)
+            yield image
+
+
+def _refuse_frames(path: Path, image: Image.Image) -> None:
+    try:
+        image.seek(1)
+    except EOFError:
+        return
+    except DECODE_ERRORS as error:
+        raise ImageError(path, f"its list of frames is broken ({error})") from error
+    raise ImageError(path, "it holds several frames; expected one X-ray per file")
+
+
+def _load(path: Path, image: Image.Image) -> None:
+    try:
+        image.load()
+    except DECODE_ERRORS as error:
+        raise ImageError(path, f"truncated or corrupt ({error})") from error
+
+
+def _reduce(image: Image.Image, at_least: int | None) -> None:
+    if at_least is None or image.format != "JPEG" or image.mode not in {"L", "RGB"}:
+        return
+    scale = min(1.0, at_least / max(image.size))
+    width, height = image.size
+    # Rounded up: Pillow keeps both sides at or above what is asked for.
+    image.draft(image.mode, (-int(-width * scale // 1), -int(-height * scale // 1)))
+
+
+def _stored_bits(image: Image.Image, data: bytes) -> int:
+    """Bits per sample in the file; Pillow drops the low byte of 16-bit colour silently."""
+    if image.format == "PNG":
+        depth = data[PNG_BIT_DEPTH_OFFSET]
+    elif image.format == "TIFF":
+        stored = getattr(image, "tag_v2", {}).get(TIFF_BITS_PER_SAMPLE, (1,))
+        depth = max(stored) if isinstance(stored, tuple) else int(stored)
+    else:
+        depth = 8
+    return max(8, depth)
+
+
+def _to_grey(path: Path, image: Image.Image, bits: int) -> tuple[NDArray[np.generic], list[str]]:
+    notes: list[str] = []
+    if bits > 16 or (bits > 8 and image.mode not in SIXTEEN_BIT_MODES):
+        raise ImageError(path, f"{bits}-bit {image.mode} samples; expected grey of 8 or 16 bits")
+    if image.mode in SIXTEEN_BIT_MODES or image.mode in GREY_MODES:
+        if image.mode == "1":
+            notes.append("only black and white: one bit per pixel")
+            image = image.convert("L")
+        return np.asarray(image), notes
+    if image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info:
+        image = _drop_alpha(image.convert("RGBA"), notes)
+    colour = image.convert("RGB")
+    note_colour(np.asarray(colour), notes)
+    return np.asarray(colour.convert("L")), notes
+
+
+def _drop_alpha(image: Image.Image, notes: list[str]) -> Image.Image:
+    lowest = image.getchannel("A").getextrema()[0]
+    if lowest == 255:
+        return image.convert("RGB")
+    notes.append("transparent pixels were set on black")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image).convert("RGB")
+
+
+def note_colour(colour: NDArray[np.uint8], notes: list[str]) -> None:
+    """Add a note when pixels [height, width, 3] hold more than grey stored as RGB."""
+    spread = colour.max(axis=2).astype(np.int16) - colour.min(axis=2)
+    if (spread > COLOUR_TOLERANCE).mean() > COLOURED_SHARE:
+        notes.append("a colour image: only its luminance is used")
+
+
+def _white_of(path: Path, grey: NDArray[np.generic], bits: int, white_level: int | None) -> int:
+    if bits == 8:
+        return 255
+    if white_level is None:
+        raise ImageError(
+            path,
+            f"{bits}-bit grey without a known scale; say which value is white "
+            "(white_level, for example 65535)",
+        )
+    brightest = int(grey.max())
+    if brightest > white_level:
+        raise ImageError(path, f"its value {brightest} lies above the white level {white_level}")
+    return white_level
+
+
+def _webp_canvas(data: bytes) -> tuple[int, int]:
+    """Width and height of a WebP from its first 30 bytes; Pillow allocates them when it opens."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP" or len(data) < 30:
+        return 1, 1
+    if data[12:16] == b"VP8X":
+        return (
+            1 + int.from_bytes(data[24:27], "little"),
+            1 + int.from_bytes(data[27:30], "little"),
+        )
+    if data[12:16] == b"VP8L":
+        packed = int.from_bytes(data[21:25], "little")
+        return 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF)
+    return (
+        int.from_bytes(data[26:28], "little") & 0x3FFF,
+        int.from_bytes(data[28:30], "little") & 0x3FFF,
+    )
