@@ -1,0 +1,47 @@
+"""Heads on an image embedding: the ordinal severity head and one logit per finding."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from data_cards.findings import SEVERITY_LEVELS
+
+THRESHOLDS = SEVERITY_LEVELS - 1
+FIRST_GAP = 1.0
+"""Distance of neighbouring cuts at the start, in logits."""
+
+
+class SeverityHead(nn.Module):
+    """Proportional odds: one score and ordered cuts, P(y > k) = sigmoid(score − cut_k).
+
+    The cuts stay in order by construction (softplus gaps), so that the probabilities of the
+    four levels are never negative. McCullagh 1980; as a network head CORAL, Cao et al. 2020.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(width, 1)
+        self.first_cut = nn.Parameter(torch.tensor([-FIRST_GAP]))
+        gap = torch.tensor(FIRST_GAP)
+        self.raw_gaps = nn.Parameter(torch.log(torch.expm1(gap)).repeat(THRESHOLDS - 1))
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Turn embeddings [n, width] into cumulative logits [n, 3], falling along the row."""
+        gaps = softplus(self.raw_gaps).cumsum(dim=0)
+        cuts = torch.cat([self.first_cut, self.first_cut + gaps])
+        logits: Tensor = self.score(embeddings) - cuts
+        return logits
+
+
+def severity_probabilities(cumulative_logits: Tensor) -> Tensor:
+    """Turn cumulative logits [n, 3] of P(y > k) into probabilities [n, 4] that sum to one.
+
+    Logits out of order (from a head that doesn't hold them) are lowered to their left neighbour.
+    """
+    beyond = torch.sigmoid(cumulative_logits).cummin(dim=1).values
+    padded = torch.cat(
+        [torch.ones_like(beyond[:, :1]), beyond, torch.zeros_like(beyond[:, :1])], dim=1
+    )
+    return padded[:, :-1] - padded[:, 1:]

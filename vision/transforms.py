@@ -1,0 +1,77 @@
+"""Cached uint8 images to the encoder's input, and augmentations that a radiologist accepts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+from configs.settings import Settings
+
+MEAN = 0.449
+DEVIATION = 0.226
+"""Grey mean and deviation of ImageNet, which pretrained weights expect; any two would do else."""
+
+
+class AugmentSettings(Settings):
+    """The range of each change; a value is drawn evenly from ± the range for every image.
+
+    `rotation_degrees` about the centre; `shift` as a share of the side; `scale`, `gain` and
+    `contrast` as a share of 1; `gamma` as a power of two's exponent. There is no horizontal flip:
+    the heart has a side, and reports say left and right.
+    """
+
+    rotation_degrees: float = Field(7.0, ge=0, le=45)
+    shift: float = Field(0.04, ge=0, le=0.5)
+    scale: float = Field(0.08, ge=0, lt=1)
+    gain: float = Field(0.1, ge=0, lt=1)
+    gamma: float = Field(0.25, ge=0, le=2)
+    contrast: float = Field(0.15, ge=0, lt=1)
+
+
+def prepare_images(images: Tensor) -> Tensor:
+    """Turn uint8 [n, h, w] into float32 [n, 1, h, w], normalised: (pixel / 255 − mean) / sd."""
+    return (images.unsqueeze(1).to(torch.float32) / 255.0 - MEAN) / DEVIATION
+
+
+def augment_images(images: Tensor, settings: AugmentSettings, seeds: Sequence[int]) -> Tensor:
+    """Change prepared images [n, 1, h, w], each by its own seed alone.
+
+    One geometric resampling (rotation, scale, shift), then contrast, gamma and gain on the
+    [0, 1] range. An image's result doesn't depend on what else is in the batch.
+    """
+    if len(seeds) != len(images):
+        raise ValueError(f"{len(seeds)} seeds for {len(images)} images; expected one each")
+    if not len(images):
+        return images
+    draws = np.stack([np.random.default_rng(seed).uniform(-1.0, 1.0, 7) for seed in seeds])
+    columns = torch.from_numpy(draws).to(images.device, images.dtype).unbind(dim=1)
+    rotation, down, right, scale, gain, gamma, contrast = columns
+    matrix = _affine(
+        rotation * math.radians(settings.rotation_degrees),
+        1.0 + scale * settings.scale,
+        2.0 * settings.shift * torch.stack([right, down], dim=1),
+    )
+    grid = affine_grid(matrix, list(images.shape), align_corners=False)
+    grey = images * DEVIATION + MEAN
+    grey = grid_sample(grey, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    grey = (grey - 0.5) * _spread(1.0 + contrast * settings.contrast) + 0.5
+    grey = grey.clamp(0.0, 1.0) ** _spread(2.0 ** (gamma * settings.gamma))
+    grey = (grey * _spread(1.0 + gain * settings.gain)).clamp(0.0, 1.0)
+    return (grey - MEAN) / DEVIATION
+
+
+def _affine(angles: Tensor, scales: Tensor, shifts: Tensor) -> Tensor:
+    """Output-to-input matrices [n, 2, 3] in the coordinates of `affine_grid`."""
+    cosine, sine = angles.cos() / scales, angles.sin() / scales
+    rows = torch.stack([cosine, -sine, sine, cosine], dim=1).reshape(-1, 2, 2)
+    return torch.cat([rows, shifts.unsqueeze(2)], dim=2)
+
+
+def _spread(values: Tensor) -> Tensor:
+    return values.reshape(-1, 1, 1, 1)
