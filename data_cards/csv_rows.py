@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,11 +73,12 @@ def check_columns(where: str, columns: Sequence[str], required: Sequence[str]) -
     """Raise CorpusError when a column is missing or named twice."""
     missing = [name for name in required if name not in columns]
     if missing:
-        # A file without a header shows its first row here: print only what looks like a name.
-        named = [column for column in columns if re.fullmatch(r"[\w .-]{1,40}", column)]
+        # A file without a header shows a row of patients here: name nothing in it then.
+        is_header = len(missing) < len(required)
+        found = ", ".join(columns) if is_header else f"{len(columns)} other columns"
         raise CorpusError(
             f"{where}: columns missing: {', '.join(missing)}"
-            f" (expected {', '.join(required)}; found {', '.join(named) or 'no column names'})"
+            f" (expected {', '.join(required)}; found {found})"
         )
     repeated = sorted({name for name in columns if name and columns.count(name) > 1})
     if repeated:

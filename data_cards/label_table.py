@@ -123,12 +123,14 @@ def read_label_table(path: Path, *, columns: Sequence[str] | None = None) -> pd.
         raise LabelTableError(f"{path}: no such file; expected a label table in Parquet")
     try:
         names = pq.read_schema(path).names
+        missing = [name for name in wanted or ("study_id", "edema_severity") if name not in names]
+        if missing:
+            raise LabelTableError(
+                f"{path}: not a label table, columns missing: {', '.join(missing)}"
+            )
         table = pq.read_table(path, columns=wanted)
     except (OSError, pa.ArrowException) as error:
         raise LabelTableError(f"{path}: not a readable Parquet file: {error}") from error
-    missing = [name for name in wanted or ("study_id", "edema_severity") if name not in names]
-    if missing:
-        raise LabelTableError(f"{path}: not a label table, columns missing: {', '.join(missing)}")
     if "evidence" not in table.column_names:
         frame = _to_frame(table)
     else:

@@ -50,7 +50,7 @@ def read_image_folder(root: Path) -> Listing:
                 files.append(file.relative_to(root))
         where = folder.relative_to(root).as_posix()
         skipped += [
-            Skipped(where, f"{count} files of a type that is not read: {ending}")
+            Skipped(where, f"files of a type that is not read: {ending} ({count})")
             for ending, count in sorted(endings.items())
         ]
     levels = zip(*(_folders(file) for file in files), strict=False)
