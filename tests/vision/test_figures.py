@@ -75,6 +75,7 @@ def test_confusion_matrices_show_counts_and_shares_of_the_reference():
     assert texts_of(figure.axes[0])[:2] == ["3\n75%", "1\n25%"]
     assert texts_of(figure.axes[1])[:5:4] == ["3\n100%", "1\n100%"]
     assert texts_of(figure.axes[0])[4] == "0\n0%"
+    assert figure.axes[0].texts[1].get_position() == (1, 0)
 
 
 def test_reliability_points_are_the_observed_shares_and_small_bins_are_left_out():

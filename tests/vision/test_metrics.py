@@ -109,6 +109,14 @@ def test_calibration_errors_agree_with_a_loop_over_bins():
     assert metrics["ece_cumulative"] == pytest.approx(np.mean(above))
 
 
+def test_calibration_bins_are_closed_above_and_do_not_mix():
+    above = np.array([1 / 15, 2 / 15, 0.1, 0.05])
+    probabilities = np.stack([1 - above, 0 * above, 0 * above, above], axis=1)
+    gaps_of_bins = abs(1 - 1 / 15 - 0.05) + abs(-2 / 15 - 0.1)
+    metrics = severity_metrics(probabilities, [3, 0, 0, 0])
+    assert metrics["ece_cumulative"] == pytest.approx(gaps_of_bins / 4)
+
+
 def test_weight_two_is_the_image_twice_and_weight_zero_is_no_image():
     probabilities, levels, weights = make_sample(seed=2, images=60)
     repeated = np.repeat(np.arange(60), weights.astype(int))
