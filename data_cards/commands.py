@@ -49,13 +49,14 @@ def check(name: Name, root: Root) -> None:
 @corpora.command()
 def phantom(
     out: Annotated[Path, typer.Option(help="The folder to make.", show_default=False)],
-    studies: Annotated[int, typer.Option(help="How many studies.", min=1)] = 600,
-    size: Annotated[int, typer.Option(help="Side of an image in pixels.", min=64, max=512)] = 256,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same corpus.")] = 0,
+    studies: Annotated[int, typer.Option(help="How many studies.", min=1)] = 1000,
+    size: Annotated[int, typer.Option(help="Side of an image in pixels.", min=64, max=512)] = 128,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same corpus.", min=0)] = 0,
     workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
 ) -> None:
     """Draw the phantom corpus: X-rays, reports, and the truth apart from them."""
-    from data_cards.phantom.generator import PhantomSettings, make_phantom
+    from data_cards.phantom.generator import make_phantom
+    from data_cards.phantom.settings import PhantomSettings
 
     make_phantom(out, PhantomSettings(studies=studies, size=size, seed=seed), workers=workers)
     print(f"{out}: phantom corpus of {studies} studies")
