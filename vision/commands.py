@@ -2,6 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 app = typer.Typer()
+
+
+@app.command()
+def grade(
+    grader: Annotated[Path, typer.Argument(help="Folder of a saved grader.")],
+    paths: Annotated[list[Path], typer.Argument(help="X-ray files, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="Table to write: .csv, .json or .parquet.")],
+    heatmaps: Annotated[
+        Path | None, typer.Option(help="Folder for an overlay PNG of each image.")
+    ] = None,
+) -> None:
+    """Grade X-rays from the image alone: one row per image, unreadable ones with the reason.
+
+    Research software: not for clinical use.
+    """
+    from vision import grade_table
+    from vision.grader import Grader
+
+    grade_table.check_out(out)
+    found = grade_table.find_images(paths)
+    grades = grade_table.grade_files(Grader.load(grader), found.files, heatmaps=heatmaps)
+    grade_table.write_grades(grade_table.tabulate(found.files, grades), out)
+    print(grade_table.summarise(grades))
+    if found.ignored:
+        print(f"{found.ignored} files that are no images left out")
+    print(f"written: {out}. Research use only, not for clinical decisions.")

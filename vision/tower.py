@@ -56,7 +56,8 @@ class ImageTower(nn.Module):
         self.encoder = build_image_encoder(settings.encoder, load_pretrained=load_pretrained)
         self.width = self.encoder.width
         self.severity_head = SeverityHead(self.width)
-        self.finding_head = nn.Linear(self.width, len(settings.findings))
+        count = len(settings.findings)
+        self.finding_head = nn.Linear(self.width, count) if count else None
 
     def forward(self, images: Tensor) -> TowerOutput:
         """Grade prepared images [n, 1, h, w]."""
@@ -65,9 +66,5 @@ class ImageTower(nn.Module):
     def grade_features(self, features: Tensor) -> TowerOutput:
         """Pool and grade feature maps [n, width, h', w']."""
         embeddings = features.mean(dim=(2, 3))
-        return TowerOutput(
-            features,
-            embeddings,
-            self.severity_head(embeddings),
-            self.finding_head(embeddings),
-        )
+        findings = embeddings[:, :0] if self.finding_head is None else self.finding_head(embeddings)
+        return TowerOutput(features, embeddings, self.severity_head(embeddings), findings)
