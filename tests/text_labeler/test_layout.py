@@ -1,0 +1,92 @@
+"""Sections and sentences are found on characters, in every layout."""
+
+from __future__ import annotations
+
+import pytest
+
+from text_labeler.rulebook import load_rulebook
+from text_labeler.sections import SectionSplitter
+from text_labeler.sentences import SENTENCE_CHARACTERS, SentenceSplitter, make_readable
+
+
+@pytest.fixture(scope="module")
+def rules():
+    return load_rulebook().sections
+
+
+@pytest.mark.parametrize(
+    ("text", "sections"),
+    [
+        ("The lungs are clear.", {"report": "The lungs are clear."}),
+        ("FINDINGS: Clear. IMPRESSION: Normal.", {"findings": "Clear.", "impression": "Normal."}),
+        (
+            "Findings:\nClear.\nImpression:\nNormal.",
+            {"findings": "Clear.", "impression": "Normal."},
+        ),
+        (
+            "FINDINGS\nClear.\n\nIMPRESSION\nNormal.",
+            {"findings": "Clear.", "impression": "Normal."},
+        ),
+        ("Comparison: None FINDINGS: Clear.", {"comparison": "None", "findings": "Clear."}),
+        ("# Impression\nNormal.", {"impression": "Normal."}),
+        ("FINDINGS: HEART: Normal.", {"findings": "HEART: Normal."}),
+        (
+            "REASON FOR EXAM: cough\nCONCLUSION: Normal.",
+            {"indication": "cough", "impression": "Normal."},
+        ),
+        ("See these findings: none.", {"report": "See these findings: none."}),
+        ("FINDINGS:\nIMPRESSION: Normal.", {"impression": "Normal."}),
+    ],
+)
+def test_sections(rules, text, sections):
+    found = SectionSplitter(rules).split(text)
+    assert {name: text[start:end].strip() for name, start, end in found} == sections
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("No edema. Clear.", ["No edema.", "Clear."]),
+        ("No edema.Clear", ["No edema.", "Clear"]),
+        ("A 3.5 cm mass.", ["A 3.5 cm mass."]),
+        ("Seen by Dr. Smith today.", ["Seen by Dr. Smith today."]),
+        ("Edema vs. pneumonia.", ["Edema vs. pneumonia."]),
+        ("No pleural\neffusion.", ["No pleural\neffusion."]),
+        ("Heart normal\nLungs clear", ["Heart normal", "Lungs clear"]),
+        ("Consolidation of the\nRight lung", ["Consolidation of the\nRight lung"]),
+        ("1. Edema.\n2. Mass.", ["Edema.", "Mass."]),
+        ("Edema\n- mass\n- nodule", ["Edema", "- mass", "- nodule"]),
+        ("Pneumonia? No mass.", ["Pneumonia?", "No mass."]),
+        ("Edema\r\n\r\nmass", ["Edema", "mass"]),
+    ],
+)
+def test_sentences(rules, text, sentences):
+    found = SentenceSplitter(rules).split(text, 0, len(text))
+    assert [text[start:end].strip() for start, end in found] == sentences
+
+
+def test_a_text_without_ends_is_cut_between_words(rules):
+    text = "effusion " * 1000
+    pieces = list(SentenceSplitter(rules).split(text, 0, len(text)))
+    assert max(end - start for start, end in pieces) <= SENTENCE_CHARACTERS
+    assert "".join(text[start:end] for start, end in pieces) == text
+    assert all(text[start:end].split(maxsplit=1)[0] == "effusion" for start, end in pieces)
+
+
+@pytest.mark.parametrize(
+    ("text", "lowered"),
+    [
+        ("No XXXX Edema", "no      edema"),
+        ("___ edema", "    edema"),
+        ("[**Name**] edema", "           edema"),
+        ("air–space X-ray", "air space x ray"),
+        ("can’t\u00a0see", "can't see"),
+        ("a\0b", "a b"),
+        ("\u0130X", "\u0130x"),
+        ("mass - edema", "mass - edema"),
+    ],
+)
+def test_readable_text_keeps_every_character_at_its_place(text, lowered):
+    readable = make_readable(text)
+    assert readable.lowered == lowered
+    assert len(readable.cased) == len(readable.lowered) == len(text)

@@ -1,0 +1,108 @@
+"""Rules are data: a radiologist can change them, and a mistake is named with its line."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from text_labeler import Labeler
+from text_labeler.phrases import PhraseError, expand_phrase
+from text_labeler.rule_files import RuleError
+from text_labeler.rulebook import RULES_FOLDER, load_rulebook
+
+
+@pytest.fixture
+def rules(tmp_path):
+    folder = tmp_path / "rules"
+    shutil.copytree(RULES_FOLDER, folder)
+    return folder
+
+
+def _edit(file, old, new):
+    text = file.read_text()
+    assert text.count(old) >= 1
+    file.write_text(text.replace(old, new, 1))
+    return text[: text.index(old)].count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("cues", "looks: behind", "looks: sideways", "looks: Input should be"),
+        ("cues", "  not_seen:", "  no:", "'no' stands here twice"),
+        ("cues", '"absence of"', "[absence]", "Input should be a valid string"),
+        ("findings", '"pulmonary fibrosis"', '"(pulmonary fibrosis"', "brackets do not close"),
+        ("findings", '"tuberculosis"', '"pneumonia"', "'pneumonia' already stands for"),
+        ("severity", "trace: [0.20, 0.77,", "trace: [0.20, 0.97,", "sums to 1.200, not 1"),
+        ("severity", "interstitial: [interstitial_edema", "interstitial: [x", "'x'"),
+        ("structures", "cardiomegaly: normal", "cardiomegali: normal", "'cardiomegali'"),
+        ("profile_chexpert", "  Edema:", "  Edma:", "'Edma'"),
+        ("profile_chexpert", "probability: 0.97", "probability: 1.97", "less than or equal to 1"),
+        ("profile_severity", "concepts: [mass]", "concepts: [mess]", "'mess'"),
+        ("sections", "findings:", "findings: [", "not readable as YAML"),
+        ("words", "same_word:", "same_words:", "same_word"),
+    ],
+)
+def test_faulty_rule_is_refused_with_its_line(rules, name, old, new, said):
+    line = _edit(rules / f"{name}.yaml", old, new)
+    with pytest.raises(RuleError) as error:
+        load_rulebook(rules)
+    message = str(error.value)
+    assert said in message
+    assert f"{name}.yaml, line " in message
+    if "sums to" not in said and name not in {"sections", "words"}:
+        assert f"line {line}" in message or f"line {line + 1}" in message
+
+
+def test_unknown_profile_names_the_known_ones():
+    with pytest.raises(RuleError, match="chestxray14, chexpert, severity"):
+        Labeler("chexbert")
+
+
+def test_missing_rule_file_is_named(rules):
+    (rules / "cues.yaml").unlink()
+    with pytest.raises(RuleError, match=r"cues\.yaml: cannot be read"):
+        load_rulebook(rules)
+
+
+def test_a_phrase_is_added_without_python(rules):
+    assert Labeler("chexpert")("Wobbly lung sign.").labels["Fibrosis"] is None
+    _edit(rules / "findings.yaml", '"honeycombing"', '"honeycombing", "wobbly lung [sign]"')
+    assert Labeler("chexpert", rules=rules)("Wobbly lungs.").labels["Fibrosis"] == 1
+
+
+def test_no_is_a_word_and_not_a_truth_value(rules):
+    _edit(rules / "cues.yaml", 'phrases: ["no", ', "phrases: [no, ")
+    assert Labeler("chexpert", rules=rules)("No edema.").labels["Edema"] == 0
+
+
+def test_hash_names_the_rules_and_not_their_comments(rules):
+    before = load_rulebook(RULES_FOLDER).content_hash
+    file = rules / "findings.yaml"
+    file.write_text("# A remark.\n" + file.read_text())
+    assert load_rulebook(rules).content_hash == before
+    _edit(file, '"honeycombing"', '"honeycomb"')
+    load_rulebook.cache_clear()
+    assert load_rulebook(rules).content_hash != before
+
+
+@pytest.mark.parametrize(
+    ("phrase", "written"),
+    [
+        ("edema", ["edema"]),
+        ("[small] effusion", ["effusion", "small effusion"]),
+        ("(rib|spine) fracture", ["rib fracture", "spine fracture"]),
+        ("a [b|c] d", ["a d", "a b d", "a c d"]),
+    ],
+)
+def test_phrases_are_written_out(phrase, written):
+    assert expand_phrase(phrase) == written
+
+
+@pytest.mark.parametrize(
+    "phrase", ["", "[a]", "(a|b", "a)", "[a (b|c)]", "a | b", "[a|b]" * 8 + "c"]
+)
+def test_unreadable_phrases_are_refused(phrase):
+    with pytest.raises(PhraseError):
+        expand_phrase(phrase)

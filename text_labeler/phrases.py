@@ -1,0 +1,165 @@
+"""Phrases as people write them, compiled to one trie of words that is walked once per sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+WORD = re.compile(r"\w+|[^\w\s]")
+"""A word, or one character that is neither part of a word nor white space."""
+
+MAXIMUM_CHOICES = 2000
+_PART = re.compile(r"\[([^\[\]()]*)\]|\(([^\[\]()]*)\)|([^\[\]()|]+)")
+_PLURAL_MINIMUM = 4
+
+
+class PhraseError(ValueError):
+    """A phrase that cannot be read; the message says what is wrong with it."""
+
+
+class Entry(NamedTuple):
+    """What a phrase stands for: its kind (concept, cue, …), its name there, and its place."""
+
+    kind: str
+    name: str
+    place: str
+
+
+class Item(NamedTuple):
+    """A phrase found in a sentence.
+
+    `start`, `end`: characters within the sentence, half-open; `first`, `last`: words, half-open.
+    """
+
+    kind: str
+    name: str
+    start: int
+    end: int
+    first: int
+    last: int
+
+
+def expand_phrase(phrase: str) -> list[str]:
+    """Write out `[x]` (may be left out) and `(a|b)` (a choice); they do not nest.
+
+    Raises PhraseError for other brackets, an empty phrase or too many choices.
+    """
+    choices = [""]
+    position = 0
+    for part in _PART.finditer(phrase):
+        if part.start() != position:
+            raise PhraseError(f"{phrase!r}: brackets do not close, or stand inside each other")
+        position = part.end()
+        optional, required, plain = part.groups()
+        if optional is not None:
+            options = ["", *optional.split("|")]
+        elif required is not None:
+            options = required.split("|")
+        else:
+            options = [plain]
+        choices = [before + option for before in choices for option in options]
+        if len(choices) > MAXIMUM_CHOICES:
+            raise PhraseError(f"{phrase!r}: more than {MAXIMUM_CHOICES} choices")
+    if position != len(phrase):
+        raise PhraseError(f"{phrase!r}: brackets do not close, or stand inside each other")
+    written = list(dict.fromkeys(" ".join(choice.split()) for choice in choices))
+    if not all(written):
+        raise PhraseError(f"{phrase!r}: leaves nothing when every [ ] is left out")
+    return written
+
+
+@dataclass
+class WordForms:
+    """Which spellings read as one word: those listed, and plurals of words used in phrases."""
+
+    forms: dict[str, str] = field(default_factory=dict)
+
+    def add_listed(self, same_word: Mapping[str, Iterable[str]]) -> None:
+        """Add spellings by name: `{"edema": ["oedema"]}`."""
+        for word, others in same_word.items():
+            for other in others:
+                self.forms[other.lower()] = word.lower()
+
+    def add_plurals(self, words: set[str]) -> None:
+        """Let regular plurals of `words` read as their singular."""
+        for word in sorted(words, key=lambda word: (len(word), word)):
+            if len(word) < _PLURAL_MINIMUM or not word.isalpha() or word in self.forms:
+                continue
+            for plural in _plurals(word):
+                self.forms.setdefault(plural, word)
+
+    def split(self, text: str) -> list[str]:
+        """Split lower-case text into words in their standard form."""
+        return [self.forms.get(word, word) for word in WORD.findall(text)]
+
+
+def _plurals(word: str) -> Iterator[str]:
+    if word.endswith(("s", "x", "ch", "sh")):
+        yield word + "es"
+    elif word.endswith("y") and word[-2] not in "aeiou":
+        yield word[:-1] + "ies"
+    else:
+        yield word + "s"
+
+
+class PhraseTrie:
+    """All phrases of a rule set; the longest phrase that starts at a word wins.
+
+    Finding is linear in the words of a sentence for phrases of bounded length.
+    """
+
+    def __init__(self, forms: WordForms) -> None:
+        self._forms = forms.forms
+        self._split = forms.split
+        self._root: dict[str, Any] = {}
+
+    def add(self, phrase: str, entry: Entry) -> None:
+        """Add a written-out phrase; PhraseError when it stands for something else already."""
+        words = self._split(phrase.lower().replace("-", " "))
+        if not words:
+            raise PhraseError(f"{phrase!r}: holds no word")
+        node = self._root
+        for word in words:
+            node = node.setdefault(word, {})
+        known: Entry | None = node.get("")
+        if known is not None and known[:2] != entry[:2]:
+            raise PhraseError(
+                f"{phrase!r} already stands for {known.kind} {known.name} ({known.place})"
+            )
+        node[""] = entry
+
+    def find(self, sentence: str) -> list[Item]:
+        """Find phrases in a lower-case sentence, from the left, the longest first, none inside
+        of another."""
+        words = []
+        spans = []
+        for match in WORD.finditer(sentence):
+            word = match.group()
+            words.append(self._forms.get(word, word))
+            spans.append(match.span())
+        words.append("")  # no phrase holds an empty word, so every walk ends here
+        items = []
+        first = 0
+        while first < len(spans):
+            node = self._root.get(words[first])
+            last = first
+            longest = 0
+            entry: Entry | None = None
+            while node is not None:
+                last += 1
+                found = node.get("")
+                if found is not None:
+                    longest, entry = last, found
+                word = words[last]
+                node = node.get(word) if word else None
+            if entry is None:
+                first += 1
+                continue
+            item = Item(
+                entry.kind, entry.name, spans[first][0], spans[longest - 1][1], first, longest
+            )
+            items.append(item)
+            first = longest
+        return items

@@ -1,0 +1,93 @@
+"""Reads one YAML file of rules so that every complaint about it can name the line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from configs.settings import Settings
+
+Key = tuple[str | int, ...]
+S = TypeVar("S", bound=Settings)
+
+
+class _RuleLoader(yaml.SafeLoader):
+    """YAML in which `no`, `yes`, `on` and `off` are words, not truth values."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  the base class declares its type
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+class RuleError(ValueError):
+    """Rules that cannot be used; the message names the file, the line and what was expected."""
+
+
+@dataclass(frozen=True)
+class RuleFile:
+    """The values of one YAML file and the line on which each key or list item stands."""
+
+    path: Path
+    values: Any
+    lines: dict[Key, int]
+
+    def place(self, key: Key) -> str:
+        """Say where `key` stands: `cues.yaml, line 12`; for a missing key, its nearest parent."""
+        while key and key not in self.lines:
+            key = key[:-1]
+        return f"{self.path.name}, line {self.lines.get(key, 1)}"
+
+    def validate(self, kind: type[S]) -> S:
+        """Check the values against `kind`; raises RuleError with one line for each problem."""
+        try:
+            return kind.model_validate_json(json.dumps(self.values, default=str))
+        except ValidationError as error:
+            problems = [self._describe(problem) for problem in error.errors()]
+            raise RuleError("\n".join(problems)) from error
+
+    def _describe(self, problem: Any) -> str:
+        key = tuple(problem["loc"])
+        given = "" if problem["type"] == "missing" else f" (given: {str(problem['input'])[:60]!r})"
+        name = ".".join(str(part) for part in key) or "rules"
+        return f"{self.place(key)}: {name}: {problem['msg']}{given}"
+
+
+def read_rule_file(path: Path) -> RuleFile:
+    """Read a YAML file; raises RuleError when it is not readable or names a key twice."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=_RuleLoader)
+        values = yaml.load(text, Loader=_RuleLoader)  # noqa: S506  a SafeLoader with less
+    except OSError as error:
+        raise RuleError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise RuleError(f"{path}: not UTF-8 text") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise RuleError(
+            f"{path.name}, line {line}: not readable as YAML: {error.problem}"
+        ) from None
+    lines: dict[Key, int] = {}
+    _collect_lines(node, (), lines, path)
+    return RuleFile(path, values, lines)
+
+
+def _collect_lines(node: yaml.Node | None, key: Key, lines: dict[Key, int], path: Path) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            inner = (*key, str(name.value))
+            line = name.start_mark.line + 1
+            if inner in lines:
+                raise RuleError(f"{path.name}, line {line}: {name.value!r} stands here twice")
+            lines[inner] = line
+            _collect_lines(value, inner, lines, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines[(*key, index)] = value.start_mark.line + 1
+            _collect_lines(value, (*key, index), lines, path)
