@@ -1,0 +1,1 @@
+"""The phantom corpus: drawn chest X-rays with written reports, and a truth kept apart."""
