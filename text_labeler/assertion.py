@@ -16,9 +16,11 @@ from text_labeler.rules_schema import Cue
 DENIALS = frozenset({"negated", "not_new", "resolved", "normal"})
 BEHIND_REACH = 12
 GRADE_REACH = 4
+GRADE_BEHIND_REACH = 7
 ALTERNATIVE_REACH = 5
 _STAYS = frozenset({"hypothetical", "other_person"})
 _NOT_PARTNERS = DENIALS | _STAYS | {"prior"}
+_IS_GRADED_ITSELF = frozenset({"better", "worse", "transition"})  # "marked improvement in edema"
 _TELLS_PRESENCE = frozenset({"unchanged", "worse", "new", "better"})
 
 
@@ -31,7 +33,10 @@ class SentenceReader:
         self._severity = book.severity
         self._finder = MentionFinder(book.structures)
         self._patterns = _concepts_of(book.severity.patterns)
-        self._partners = self._patterns - set(book.severity.patterns["congestion"])
+        self._partners = _concepts_of(
+            {name: book.severity.patterns[name] for name in book.severity.linked_to}
+        )
+        self._unless = frozenset(book.severity.linked_unless)
         self._linked = _concepts_of(book.severity.linked_patterns)
 
     def read(self, sentence: str) -> tuple[Mention, ...]:
@@ -78,13 +83,12 @@ class SentenceReader:
         return behind.first - mention.last < mention.first - ahead.last
 
     def _link_opacities(self, mentions: Sequence[Mention]) -> None:
-        partners = [
-            mention.status
-            for mention in mentions
-            if mention.concept in self._partners and mention.status not in _NOT_PARTNERS
-        ]
+        said = [mention for mention in mentions if mention.status not in _NOT_PARTNERS]
+        partners = [mention.status for mention in said if mention.concept in self._partners]
+        if not partners or any(mention.concept in self._unless for mention in said):
+            return
         for mention in mentions:
-            if partners and mention.concept in self._linked:
+            if mention.concept in self._linked:
                 mention.linked_status = partners[0]
 
     def _supersede(self, items: Sequence[Item], mentions: Sequence[Mention]) -> None:
@@ -234,16 +238,16 @@ def _find_grade(items: Sequence[Item], mention: Mention) -> str:
         item = items[index]
         if item.kind == "grade" and mention.first - item.last <= GRADE_REACH:
             return item.name
-        if item.kind not in {"change", "predicate"}:
+        if item.kind not in {"change", "predicate"} or item.name in _IS_GRADED_ITSELF:
             break
     for index in range(mention.item + 1, len(items)):
         item = items[index]
         if item.kind == "grade":
-            near = item.first - mention.last <= GRADE_REACH
+            near = item.first - mention.last <= GRADE_BEHIND_REACH
             owner = items[index + 1] if index + 1 < len(items) else None
             other = owner and owner.kind in {"concept", "structure"} and owner.first - item.last < 4
             return item.name if near and not other else ""
-        if item.kind != "change" and not (item.kind == "joiner" and item.name == "comma"):
+        if item.kind not in {"change", "joiner"}:
             break
     return ""
 

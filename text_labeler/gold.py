@@ -55,7 +55,7 @@ def read_gold(path: Path) -> Gold:
         never = [name for name in renamed if not frame[name].any()]  # Open-i's Hernia: no reference
         frame = frame.drop(columns=never).rename(columns=renamed)
         return Gold(_take_codes(frame), None, presence_only=True)
-    return _read_truth(frame, path)
+    return make_gold(frame, str(path))
 
 
 def _read_mesh_levels(frame: pd.DataFrame) -> pd.DataFrame:
@@ -69,7 +69,12 @@ def _read_mesh_levels(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _read_truth(frame: pd.DataFrame, path: Path) -> Gold:
+def make_gold(frame: pd.DataFrame, where: str) -> Gold:
+    """Make a reference of a known truth or another label table; `where` names it in errors.
+
+    What a report says (`reported_severity`, `<finding>_reported`) goes before what the image
+    shows; with a column `states_severity`, only studies whose report states it have a level.
+    """
     reported = {
         name: name.removesuffix(REPORTED) for name in map(str, frame) if name.endswith(REPORTED)
     }
@@ -79,7 +84,9 @@ def _read_truth(frame: pd.DataFrame, path: Path) -> Gold:
     findings = _take_codes(frame)
     column = next((name for name in SEVERITY_COLUMNS if name in frame), None)
     if column is None and findings is None:
-        raise ScoringError(f"{path}: has neither findings nor one of {', '.join(SEVERITY_COLUMNS)}")
+        raise ScoringError(
+            f"{where}: has neither findings nor one of {', '.join(SEVERITY_COLUMNS)}"
+        )
     severity = None
     if column is not None:
         levels = frame[column].astype("Int8")

@@ -114,6 +114,8 @@ def _check_severity(file: RuleFile, rules: SeverityRules, names: _Names) -> None
         for pattern, concepts in patterns.items():
             _check_known(file, (part, pattern), concepts, names.concepts)
     _check_known(file, ("denied_with",), rules.denied_with, names.concepts)
+    _check_known(file, ("linked_to",), rules.linked_to, set(rules.patterns))
+    _check_known(file, ("linked_unless",), rules.linked_unless, names.concepts)
     _check_known(file, ("linked_patterns",), rules.linked_patterns, set(rules.affirmed))
     _check_known(file, ("hedged",), rules.hedged, names.statuses)
     for part, statuses in rules.readings:

@@ -90,6 +90,8 @@ class SeverityRules(Settings):
     patterns: dict[str, tuple[str, ...]]
     denied_with: tuple[str, ...]
     linked_patterns: dict[str, tuple[str, ...]]
+    linked_to: tuple[str, ...]
+    linked_unless: tuple[str, ...]
     grades: dict[str, Phrases]
     affirmed: GradeTable
     denied: GradeTable

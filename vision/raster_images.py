@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from vision.xray_image import ImageError, Provenance, WindowSource, XrayImage, refuse_large
 
@@ -24,6 +24,16 @@ COLOURED_SHARE = 0.01
 TIFF_BITS_PER_SAMPLE = 258
 PNG_BIT_DEPTH_OFFSET = 24
 EXIF_ORIENTATION = 0x0112
+UPRIGHT_BY = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+ON_THEIR_SIDE = frozenset({5, 6, 7, 8})
 # What Pillow's decoders raise on broken files (fuzzed); MemoryError is not among them.
 DECODE_ERRORS = (
     OSError,
@@ -52,12 +62,16 @@ def decode_raster(
         bits = _stored_bits(image, data)
         _reduce(image, at_least)
         _load(path, image)
-        upright = ImageOps.exif_transpose(image)
+        orientation = _read_orientation(image)
+        upright = image if orientation == 1 else image.transpose(UPRIGHT_BY[orientation])
         grey, notes = _to_grey(path, upright, bits)
-        if image.getexif().get(EXIF_ORIENTATION, 1) not in (0, 1):
-            notes.append("turned upright by its EXIF orientation")
+    if orientation != 1:
+        notes.append("turned upright by its EXIF orientation")
+    if orientation in ON_THEIR_SIDE:
+        width, height = height, width
     white = _white_of(path, grey, bits, white_level)
-    pixels = np.clip(grey.astype(np.float32) / np.float32(white), 0.0, 1.0)
+    pixels = grey.astype(np.float32)
+    pixels /= white
     source: WindowSource = "full range" if bits == 8 else "white level"
     provenance = Provenance(
         sha256=sha256,
@@ -115,6 +129,14 @@ def _reduce(image: Image.Image, at_least: int | None) -> None:
     width, height = image.size
     # Rounded up: Pillow keeps both sides at or above what is asked for.
     image.draft(image.mode, (-int(-width * scale // 1), -int(-height * scale // 1)))
+
+
+def _read_orientation(image: Image.Image) -> int:
+    try:
+        orientation = image.getexif().get(EXIF_ORIENTATION, 1)
+    except DECODE_ERRORS:
+        return 1
+    return int(orientation) if orientation in UPRIGHT_BY else 1
 
 
 def _stored_bits(image: Image.Image, data: bytes) -> int:

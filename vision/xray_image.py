@@ -34,10 +34,10 @@ class ImageError(ValueError):
 class Provenance(Settings):
     """How pixels came to be; holds no patient data.
 
-    `sha256` is of the file's bytes. `height` and `width` are those of the stored image, before
-    any reduced decoding. `window` is the interval of stored (DICOM: rescaled) values that became
-    [0, 1]; null for a VOI LUT. `inverted` says that MONOCHROME1 was turned. `view` is a DICOM
-    view position (PA, AP, LL, RL, ...).
+    `sha256` is of the file's bytes. `height` and `width` are those of the whole image as it is
+    seen: upright, and before any reduced decoding. `window` is the interval of stored (DICOM:
+    rescaled) values that became [0, 1]; null for a VOI LUT. `inverted` says that MONOCHROME1
+    was turned. `view` is a DICOM view position (PA, AP, LL, RL, ...).
     """
 
     sha256: str

@@ -1,245 +1,30 @@
-"""Written cases: how radiologists put it, and what a reader takes from it."""
+"""The written cases of `finding_cases.yaml` and `severity_cases.yaml`, read for tests."""
 
 from __future__ import annotations
 
-P, N, U, X = 1, 0, -1, None  # positive, negative, uncertain, not mentioned
+from pathlib import Path
+from typing import Any
 
-# kind of difficulty: (text, finding, label under the profile chexpert)
-FINDING_CASES: dict[str, list[tuple[str, str, int | None]]] = {
-    "plain": [
-        ("Cardiomegaly.", "Cardiomegaly", P),
-        ("There is a small left pleural effusion.", "Pleural Effusion", P),
-        ("Bibasilar atelectasis.", "Atelectasis", P),
-        ("Right lower lobe consolidation.", "Consolidation", P),
-        ("Findings are consistent with pneumonia.", "Pneumonia", P),
-        ("Large right apical pneumothorax.", "Pneumothorax", P),
-        ("Patchy opacity in the right base.", "Lung Opacity", P),
-        ("Healed left rib fractures.", "Fracture", P),
-        ("Spiculated nodule in the left upper lobe.", "Nodule", P),
-        ("Spiculated nodule in the left upper lobe.", "Lung Lesion", P),
-        ("Biapical pleural thickening.", "Pleural Other", P),
-        ("Large hiatal hernia.", "Hernia", P),
-        ("Emphysematous changes in both upper lobes.", "Emphysema", P),
-        ("Bibasilar fibrosis.", "Fibrosis", P),
-        ("The mediastinum is widened.", "Enlarged Cardiomediastinum", P),
-        ("Pulmonary oedema.", "Edema", P),
-        ("Mild pulmonary vascular congestion.", "Edema", P),
-    ],
-    "negation before": [
-        ("No pneumothorax.", "Pneumothorax", N),
-        ("No pneumothorax or pleural effusion.", "Pleural Effusion", N),
-        ("There is no evidence of focal consolidation.", "Consolidation", N),
-        ("Negative for pneumonia.", "Pneumonia", N),
-        (
-            "The lungs are clear of focal airspace disease, pneumothorax, or effusion.",
-            "Pneumothorax",
-            N,
-        ),
-        ("Lungs are free of infiltrates.", "Lung Opacity", N),
-        ("Without pleural effusion.", "Pleural Effusion", N),
-        (
-            "No pneumonia, effusions, edema, pneumothorax, adenopathy, nodules or masses.",
-            "Edema",
-            N,
-        ),
-        ("No pneumonia, effusions, edema, pneumothorax, adenopathy, nodules or masses.", "Mass", N),
-        ("No focal opacity to suggest pneumonia.", "Pneumonia", N),
-        ("There is no focal consolidation concerning for pneumonia.", "Pneumonia", N),
-        ("The study does not demonstrate a pneumothorax.", "Pneumothorax", N),
-        ("No definite pleural effusion.", "Pleural Effusion", N),
-        ("No rib fracture", "Fracture", N),
-        ("No rib fracture.", "Fracture", N),
-        ("Cardiomegaly without edema.", "Edema", N),
-        ("Cardiomegaly without edema.", "Cardiomegaly", P),
-        ("Neither effusion nor pneumothorax.", "Pneumothorax", N),
-        ("No new consolidation.", "Consolidation", N),
-    ],
-    "negation behind": [
-        ("Pleural effusion is not seen.", "Pleural Effusion", N),
-        ("Pneumothorax is absent.", "Pneumothorax", N),
-        ("Effusion or pneumothorax is not identified.", "Pleural Effusion", N),
-        ("Pneumonia has been ruled out.", "Pneumonia", N),
-        ("Pneumothorax: none.", "Pneumothorax", N),
-        ("PLEURAL EFFUSION: No.", "Pleural Effusion", N),
-        ("Pneumothorax: negative", "Pneumothorax", N),
-    ],
-    "negation ends": [
-        ("No pneumothorax, but there is a small effusion.", "Pleural Effusion", P),
-        ("No pneumothorax; small left effusion.", "Pleural Effusion", P),
-        ("No focal consolidation, small left effusion.", "Pleural Effusion", P),
-        ("No effusion although atelectasis is present.", "Atelectasis", P),
-        ("No acute disease except for cardiomegaly.", "Cardiomegaly", P),
-        ("No pneumothorax. Small effusion.", "Pleural Effusion", P),
-        ("No effusion and the heart is enlarged.", "Cardiomegaly", P),
-        ("No pneumothorax and stable cardiomegaly.", "Cardiomegaly", P),
-        ("No focal consolidation, large effusion, or pneumothorax.", "Pleural Effusion", N),
-    ],
-    "not a negation": [
-        ("No change in the left effusion.", "Pleural Effusion", P),
-        ("No significant interval change in cardiomegaly.", "Cardiomegaly", P),
-        ("Small effusion without significant interval change.", "Pleural Effusion", P),
-        ("No increase in the size of the effusion.", "Pleural Effusion", P),
-    ],
-    "uncertain": [
-        ("Possible left lower lobe pneumonia.", "Pneumonia", U),
-        ("Opacity may represent pneumonia.", "Pneumonia", U),
-        ("Opacity may represent pneumonia.", "Lung Opacity", P),
-        ("Findings suspicious for pneumonia.", "Pneumonia", U),
-        ("Pneumonia cannot be excluded.", "Pneumonia", U),
-        ("Cannot exclude a small effusion.", "Pleural Effusion", U),
-        ("A tiny pneumothorax is not excluded.", "Pneumothorax", U),
-        ("Atelectasis versus pneumonia.", "Pneumonia", U),
-        ("Atelectasis versus pneumonia.", "Atelectasis", U),
-        ("Right basilar atelectasis or infiltrate.", "Atelectasis", U),
-        ("Likely atelectasis.", "Atelectasis", U),
-        ("? pneumonia", "Pneumonia", U),
-        ("Early pneumonia?", "Pneumonia", U),
-        ("Pneumonia is unlikely.", "Pneumonia", U),
-        ("Questionable nodule in the right apex.", "Nodule", U),
-        ("Pneumonia is suspected.", "Pneumonia", U),
-        ("Congestive heart failure.", "Cardiomegaly", U),
-        ("No effusion, possible pneumonia.", "Pneumonia", U),
-        ("Possible pneumonia without effusion.", "Pleural Effusion", N),
-        ("Blunting of the left costophrenic angle.", "Pleural Effusion", U),
-        ("The costophrenic angles are blunted.", "Pleural Effusion", U),
-    ],
-    "normal structures": [
-        ("Heart size is normal.", "Cardiomegaly", N),
-        ("Heart size within normal limits.", "Cardiomegaly", N),
-        ("The heart is not enlarged.", "Cardiomegaly", N),
-        ("The heart is normal in size.", "Cardiomegaly", N),
-        ("Normal heart size and mediastinal contours.", "Enlarged Cardiomediastinum", N),
-        (
-            "Heart size, mediastinal contour, and pulmonary vascularity are within normal limits.",
-            "Cardiomegaly",
-            N,
-        ),
-        (
-            "Heart size, mediastinal contour, and pulmonary vascularity are within normal limits.",
-            "Edema",
-            N,
-        ),
-        ("The cardiomediastinal silhouette is unremarkable.", "Enlarged Cardiomediastinum", N),
-        ("The lungs are clear.", "Lung Opacity", N),
-        ("Clear lungs.", "Consolidation", N),
-        ("Pleural spaces are clear.", "Pneumothorax", N),
-        ("Costophrenic angles are sharp.", "Pleural Effusion", N),
-        ("Bony structures are intact.", "Fracture", N),
-        ("HEART: Normal.", "Cardiomegaly", N),
-        ("Pulmonary vasculature is normal.", "Edema", N),
-    ],
-    "abnormal structures": [
-        ("The heart is mildly enlarged.", "Cardiomegaly", P),
-        ("Enlarged cardiac silhouette.", "Cardiomegaly", P),
-        ("Enlargement of the cardiac silhouette.", "Cardiomegaly", P),
-        ("Heart size is at the upper limits of normal.", "Cardiomegaly", U),
-        ("Borderline cardiomegaly.", "Cardiomegaly", U),
-        ("No enlargement of the heart.", "Cardiomegaly", N),
-        ("Heart is enlarged and lungs are clear.", "Lung Opacity", N),
-        ("Prominent pulmonary vasculature.", "Edema", P),
-        ("The pulmonary vessels are engorged.", "Edema", P),
-        ("Normal heart size and mediastinum is widened.", "Enlarged Cardiomediastinum", P),
-    ],
-    "resolution and change": [
-        ("The previously seen effusion has resolved.", "Pleural Effusion", N),
-        ("Interval resolution of the right pneumothorax.", "Pneumothorax", N),
-        ("Pneumothorax is no longer seen.", "Pneumothorax", N),
-        ("The previously seen effusion is unchanged.", "Pleural Effusion", P),
-        ("Resolving pneumonia.", "Pneumonia", P),
-        ("Improved left basilar consolidation.", "Consolidation", P),
-        ("Interval removal of the endotracheal tube.", "Support Devices", N),
-        ("The chest tube has been removed.", "Support Devices", N),
-        ("Cardiomegaly and effusion have resolved.", "Cardiomegaly", N),
-    ],
-    "history and instructions": [
-        ("History of pneumonia.", "Pneumonia", X),
-        ("Evaluate for pneumothorax.", "Pneumothorax", X),
-        ("Recommend CT to exclude pneumonia.", "Pneumonia", X),
-        ("Family history of emphysema.", "Emphysema", X),
-        ("Assess for possible effusion.", "Pleural Effusion", X),
-    ],
-    "look-alikes": [
-        ("Soft tissue edema of the neck.", "Edema", X),
-        ("Nasal congestion.", "Edema", X),
-        ("Pericardial effusion.", "Pleural Effusion", X),
-        ("Mass effect on the trachea.", "Mass", X),
-        ("Bilateral nipple shadows.", "Nodule", X),
-        ("Subcutaneous emphysema.", "Emphysema", X),
-        ("Thyroid nodule.", "Nodule", X),
-    ],
-    "spelling": [
-        ("Pleural\neffusion on the left.", "Pleural Effusion", P),
-        ("No pleural\n  effusion.", "Pleural Effusion", N),
-        ("air–space disease", "Lung Opacity", P),
-        ("No XXXX of pleural effusions.", "Pleural Effusion", N),
-        ("Heart size is ___ normal.", "Cardiomegaly", N),
-        ("Small pleural efusion.", "Pleural Effusion", P),
-        ("NO PNEUMOTHORACES.", "Pneumothorax", N),
-        ("No effusion.Cardiomegaly", "Cardiomegaly", P),
-        ("No pneumothorax/effusion.", "Pleural Effusion", N),
-    ],
-    "devices": [
-        ("Endotracheal tube in standard position.", "Support Devices", P),
-        ("Right PICC line tip at the cavoatrial junction.", "Support Devices", P),
-        ("Dual-chamber pacemaker.", "Support Devices", P),
-        ("Median sternotomy wires.", "Support Devices", P),
-        ("Clear lines of demarcation.", "Support Devices", X),
-    ],
-}
+import yaml
 
-# (text, severity of edema or None)
-SEVERITY_CASES: list[tuple[str, int | None]] = [
-    ("No pulmonary edema.", 0),
-    ("No evidence of congestive heart failure.", 0),
-    ("No vascular congestion or pleural effusion.", 0),
-    ("No acute cardiopulmonary process.", 0),
-    ("Pulmonary vasculature is normal.", 0),
-    ("No Kerley B lines.", 0),
-    ("Interval resolution of pulmonary edema.", 0),
-    ("The previously seen pulmonary edema has resolved.", 0),
-    ("Pulmonary edema is no longer present.", 0),
-    ("No overt pulmonary edema.", 0),
-    ("Mild pulmonary vascular congestion.", 1),
-    ("Pulmonary venous congestion.", 1),
-    ("Vascular congestion without overt edema.", 1),
-    ("Cephalization of the pulmonary vasculature.", 1),
-    ("Pulmonary vascular redistribution.", 1),
-    ("Prominent central pulmonary vasculature.", 1),
-    ("Upper lobe vascular redistribution but no frank pulmonary edema.", 1),
-    ("Engorged pulmonary vessels.", 1),
-    ("Mild congestive heart failure.", 1),
-    ("Fluid overload.", 1),
-    ("Interstitial pulmonary edema.", 2),
-    ("Mild interstitial oedema with small effusions.", 2),
-    ("Kerley B lines and peribronchial cuffing.", 2),
-    ("Mild pulmonary edema.", 2),
-    ("Mild to moderate pulmonary edema.", 2),
-    ("Moderate pulmonary edema.", 2),
-    ("Pulmonary edema.", 2),
-    ("Interstitial opacities consistent with edema.", 2),
-    ("Alveolar edema has improved to interstitial edema.", 2),
-    ("Edema has improved from alveolar to interstitial.", 2),
-    ("Pulmonary edema, improved from severe to moderate.", 2),
-    ("Vascular congestion with interstitial edema but no alveolar edema.", 2),
-    ("Alveolar pulmonary edema.", 3),
-    ("Severe pulmonary edema.", 3),
-    ("Florid airspace edema.", 3),
-    ("Flash pulmonary edema.", 3),
-    ("Bat-wing opacities in both lungs.", 3),
-    ("Interstitial edema has progressed to alveolar edema.", 3),
-    ("Diffuse airspace opacities consistent with pulmonary edema.", 3),
-    ("Bilateral perihilar opacities compatible with edema.", 3),
-    ("Moderate to severe pulmonary edema.", 3),
-    ("Likely mild interstitial edema.", 2),
-    ("Possible mild vascular congestion.", 1),
-    ("Unlikely to represent pulmonary edema.", 0),
-    ("Patchy opacities suspicious for pneumonia.", None),
-    ("Airspace disease in the right lower lobe.", None),
-    ("Chronic interstitial markings.", None),
-    ("Soft tissue edema.", None),
-    ("The lungs are clear.", None),
-    ("Small pleural effusion.", None),
-    ("INDICATION: Pulmonary edema.", None),
-    ("Evaluate for pulmonary edema.", None),
-    ("History of congestive heart failure.", None),
+HERE = Path(__file__).parent
+CODES = {"positive": 1, "negative": 0, "uncertain": -1, "not mentioned": None}
+
+
+def _read(name: str) -> Any:
+    return yaml.safe_load((HERE / name).read_text(encoding="utf-8"))
+
+
+FINDING_CASES: list[tuple[str, str, str, int | None]] = [
+    (kind, text, finding, CODES[label])
+    for kind, cases in _read("finding_cases.yaml").items()
+    for text, finding, label in cases
 ]
+"""kind of difficulty, text, finding, its code under the profile chexpert"""
+
+SEVERITY_CASES: list[tuple[str, int | None]] = [
+    (text, severity) for text, severity in _read("severity_cases.yaml")
+]
+"""text, severity or None"""
+
+TEXTS = [text for _, text, _, _ in FINDING_CASES] + [text for text, _ in SEVERITY_CASES]

@@ -6,13 +6,11 @@ import random
 
 import pytest
 
-from tests.text_labeler.cases import FINDING_CASES, SEVERITY_CASES
+from tests.text_labeler.cases import TEXTS
 from text_labeler import Labeler
 from text_labeler.highlight import highlight
 from text_labeler.labeler import LABELED_CHARACTERS, Evidence
 
-TEXTS = [text for cases in FINDING_CASES.values() for text, _, _ in cases]
-TEXTS += [text for text, _ in SEVERITY_CASES]
 SEPARATORS = [
     " ",
     "\n",

@@ -7,15 +7,13 @@ import pytest
 from tests.text_labeler.cases import FINDING_CASES, SEVERITY_CASES
 from text_labeler import Labeler
 
-ROWS = [(kind, *case) for kind, cases in FINDING_CASES.items() for case in cases]
-
 
 @pytest.fixture(scope="module")
 def labeler() -> Labeler:
     return Labeler("chexpert")
 
 
-@pytest.mark.parametrize(("kind", "text", "finding", "label"), ROWS)
+@pytest.mark.parametrize(("kind", "text", "finding", "label"), FINDING_CASES)
 def test_finding_is_labelled_as_read(labeler, kind, text, finding, label):
     assert labeler(text).labels[finding] == label
 

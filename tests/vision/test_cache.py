@@ -56,6 +56,21 @@ def test_fine_lines_do_not_alias(tmp_path: Path) -> None:
     assert np.abs(framed[:, 2:-2].astype(int) - 128).max() < 10
 
 
+@pytest.mark.parametrize("shape", [(301, 203), (203, 301), (299, 300), (256, 255)])
+def test_a_reduced_decode_does_not_shift_the_picture(
+    tmp_path: Path, shape: tuple[int, int]
+) -> None:
+    y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
+    grey = 128 + 60 * np.sin(x / 9) + 60 * np.cos(y / 7)
+    path = tmp_path / "xray.jpg"
+    Image.fromarray(grey.astype(np.uint8)).save(path, quality=98)
+    reduced = read_framed(path, SETTINGS)
+    full = frame_image(read_image(path), SETTINGS)
+    assert read_image(path, at_least=64).pixels.shape != shape
+    assert reduced.placement == full.placement
+    assert np.abs(reduced.pixels.astype(int) - full.pixels).max() <= 6
+
+
 def test_a_map_is_cut_out_of_its_frame(tmp_path: Path) -> None:
     (path,) = save_xrays(tmp_path, 1)
     image = read_image(path)

@@ -154,13 +154,16 @@ def test_a_deflated_bomb_is_not_unpacked(tmp_path: Path) -> None:
 def test_mutated_files_raise_only_image_errors(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     Image.fromarray(draw_xray(1)).save(tmp_path / "a.png")
-    Image.fromarray(draw_xray(1)).save(tmp_path / "a.jpg")
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "PLANTED maker"
+    Image.fromarray(draw_xray(1)).save(tmp_path / "a.jpg", exif=exif)
+    Image.fromarray(draw_xray(1)).save(tmp_path / "a.webp", exif=exif)
     Image.fromarray(draw_xray(1)).save(tmp_path / "a.tif", compression="tiff_lzw")
     save_dicom(
         tmp_path / "a.dcm", draw_xray(1).astype(np.uint16), WindowCenter=100, WindowWidth=200
     )
     messages = []
-    for name in ("a.png", "a.jpg", "a.tif", "a.dcm"):
+    for name in ("a.png", "a.jpg", "a.webp", "a.tif", "a.dcm"):
         original = (tmp_path / name).read_bytes()
         header = min(len(original), 900)
         for _ in range(120):

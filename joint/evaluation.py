@@ -1,0 +1,141 @@
+"""What a trained model is worth on the image alone, against the report's grade and a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from data_cards.findings import FINDINGS
+from data_cards.label_table import probability_column
+from joint.predictions import CALIBRATED, RAW, REPORTED, reported_column
+from joint.run_settings import EvaluationSettings
+from vision.calibration import SeverityCalibration, fit_severity_calibration
+from vision.intervals import Interval, severity_intervals
+from vision.metrics import finding_metrics, severity_metrics
+
+FEWEST_FOR_CALIBRATION = 20
+"""Four numbers are not fitted to fewer images than this, nor to a single grade."""
+
+Value = Interval | float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Test metrics by reference (`report`, `reference`), each for raw and calibrated grades.
+
+    A value is an interval where the sample allows one, a number where it allows only that, and
+    None where it does not define the metric. findings: AUC and the like against the report.
+    """
+
+    calibrated: Mapping[str, Mapping[str, Value]]
+    raw: Mapping[str, Mapping[str, Value]]
+    findings: Mapping[str, Mapping[str, float | None]]
+    images: Mapping[str, int]
+
+    def numbers(self) -> dict[str, float | None]:
+        """Flatten for `metrics.jsonl`: `report.auc_0v123`, `report.auc_0v123.low`, and so on."""
+        flat: dict[str, float | None] = {}
+        for suffix, tables in (("", self.calibrated), ("_raw", self.raw)):
+            for reference, metrics in tables.items():
+                for name, value in metrics.items():
+                    key = f"{reference}{suffix}.{name}"
+                    if isinstance(value, Interval):
+                        flat |= {key: value.value, f"{key}.low": value.low}
+                        flat[f"{key}.high"] = value.high
+                    else:
+                        flat[key] = value
+        for finding, worth in self.findings.items():
+            flat |= {f"finding.{finding}.{name}": value for name, value in worth.items()}
+        return flat | {f"{name}.images": float(n) for name, n in self.images.items()}
+
+
+def fit_calibration(
+    predictions: pd.DataFrame,
+    settings: EvaluationSettings,
+    reference: pd.Series | None,
+    *,
+    seed: int,
+) -> SeverityCalibration | None:
+    """Fit the four numbers on validation images; None when too few of them have a target.
+
+    On the report's soft labels, or on the reference's grades of (at most `anchors`) validation
+    studies: a systematic over-call of reports cannot be seen in the reports themselves.
+    """
+    validate = predictions[predictions["split"] == "validate"]
+    targets: np.ndarray
+    if settings.calibrate_on == "reference" and reference is not None:
+        known = _draw_anchors(validate, reference, settings.anchors, seed)
+        targets = reference.loc[known["study_id"]].to_numpy()
+        kinds = len(np.unique(targets))
+    else:
+        known = validate[validate["report_severity"].notna()]
+        targets = known[list(REPORTED)].to_numpy()
+        kinds = known["report_severity"].nunique()
+    if len(known) < FEWEST_FOR_CALIBRATION or kinds < 2:
+        return None
+    return fit_severity_calibration(known[list(RAW)].to_numpy(), targets)
+
+
+def evaluate_predictions(
+    predictions: pd.DataFrame,
+    reference: pd.Series | None,
+    *,
+    resamples: int,
+    seed: int,
+) -> Evaluation:
+    """Hold the test images against the report's grade and, where given, the reference's."""
+    test = predictions[predictions["split"] == "test"]
+    grades = {"report": test["report_severity"]}
+    if reference is not None:
+        grades["reference"] = test["study_id"].map(reference).astype("Int8")
+    tables: dict[str, dict[str, Mapping[str, Value]]] = {"raw": {}, "calibrated": {}}
+    images = {}
+    for name, levels in grades.items():
+        known = test[levels.notna().to_numpy()]
+        truth = levels[levels.notna()].to_numpy(dtype=np.int64)
+        images[name] = len(known)
+        for kind, columns in (("raw", RAW), ("calibrated", CALIBRATED)):
+            tables[kind][name] = _measure(
+                known[list(columns)].to_numpy(),
+                truth,
+                list(known["patient_id"]),
+                resamples=resamples,
+                seed=seed,
+            )
+    return Evaluation(tables["calibrated"], tables["raw"], _measure_findings(test), images)
+
+
+def _draw_anchors(
+    validate: pd.DataFrame, reference: pd.Series, anchors: int | None, seed: int
+) -> pd.DataFrame:
+    known = validate[validate["study_id"].isin(reference.index)]
+    studies = known["study_id"].drop_duplicates().to_numpy()
+    if anchors is None or anchors >= len(studies):
+        return known
+    drawn = np.random.default_rng(seed).choice(studies, anchors, replace=False)
+    return known[known["study_id"].isin(drawn)]
+
+
+def _measure(
+    probabilities: np.ndarray,
+    levels: np.ndarray,
+    patients: list[str],
+    *,
+    resamples: int,
+    seed: int,
+) -> dict[str, Value]:
+    points = severity_metrics(probabilities, levels)
+    intervals = severity_intervals(probabilities, levels, patients, seed=seed, resamples=resamples)
+    return {name: intervals[name] or point for name, point in points.items()}
+
+
+def _measure_findings(test: pd.DataFrame) -> dict[str, dict[str, float | None]]:
+    names = [finding for finding in FINDINGS if reported_column(finding) in test]
+    return finding_metrics(
+        test[[probability_column(name) for name in names]].to_numpy(np.float64),
+        test[[reported_column(name) for name in names]].to_numpy(np.float64),
+        names,
+    )

@@ -1,0 +1,70 @@
+"""The grader of a run: the image tower alone, with its calibrations and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from data_cards.label_table import probability_column
+from joint.evaluation import FEWEST_FOR_CALIBRATION
+from joint.predictions import CALIBRATED, reported_column
+from joint.run_record import RunRecord
+from vision.abstention import AbstentionRule, fit_abstention
+from vision.calibration import FindingCalibration, fit_finding_calibration
+from vision.grader import Grader
+from vision.tower import ImageTower
+
+TOWER_PREFIX = "tower."
+
+
+def export_grader(record: RunRecord, weights: Mapping[str, torch.Tensor]) -> Grader:
+    """Write a run's grader, which needs neither reports nor this room; return it.
+
+    weights: the whole model's, of which the tower's (`tower.…`) are taken. Validation images
+    calibrate the findings and say when the grader should not grade.
+    """
+    tower, predictions = record.settings.task.tower, record.predictions
+    network = ImageTower(tower, load_pretrained=False)
+    network.load_state_dict(
+        {
+            name.removeprefix(TOWER_PREFIX): value
+            for name, value in weights.items()
+            if name.startswith(TOWER_PREFIX)
+        }
+    )
+    is_validation = (predictions["split"] == "validate").to_numpy()
+    validate = predictions[is_validation]
+    grader = Grader(
+        tower=network,
+        input=record.settings.data.cache,
+        severity_calibration=record.calibration,
+        finding_calibrations=calibrate_findings(validate, tower.findings),
+        abstention=_limit(record.embeddings[is_validation], validate),
+        provenance=dict(record.hashes),
+    )
+    grader.save(record.folder.grader)
+    return grader
+
+
+def calibrate_findings(
+    validate: pd.DataFrame, findings: Sequence[str]
+) -> dict[str, FindingCalibration]:
+    """Fit Platt scaling for each finding with enough labels of both kinds among these images."""
+    fitted = {}
+    for finding in findings:
+        labels = validate[reported_column(finding)].to_numpy(np.float64)
+        known = ~np.isnan(labels)
+        if known.sum() >= FEWEST_FOR_CALIBRATION and len(np.unique(labels[known])) == 2:
+            scores = validate[probability_column(finding)].to_numpy(np.float64)[known]
+            fitted[finding] = fit_finding_calibration(scores, labels[known])
+    return fitted
+
+
+def _limit(embeddings: NDArray[np.float32], validate: pd.DataFrame) -> AbstentionRule | None:
+    if len(validate) < FEWEST_FOR_CALIBRATION:
+        return None
+    return fit_abstention(embeddings, validate[list(CALIBRATED)].to_numpy())

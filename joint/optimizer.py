@@ -1,0 +1,61 @@
+"""AdamW and its learning rate: linear warm-up, then half a cosine."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from configs.settings import Settings
+
+
+class OptimizerSettings(Settings):
+    """AdamW (Loshchilov and Hutter 2019) with warm-up and cosine decay.
+
+    weight_decay acts on matrices and kernels only, never on biases, norms or scales.
+    final_share: the learning rate at the last step as a share of the largest. epsilon is 1e-6,
+    as BERT has it: with 1e-8, parameters whose true gradient is zero (the key bias of attention)
+    walk at full speed on rounding noise, and two processes drift from one.
+    """
+
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = Field(1e-6, gt=0)
+    warmup_steps: int = Field(50, ge=0)
+    final_share: float = Field(0.01, ge=0, le=1)
+
+
+def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
+    """Make AdamW over the parameters that learn; decay is kept from vectors and scalars."""
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {
+            "params": [parameter for parameter in learning if parameter.ndim >= 2],
+            "weight_decay": settings.weight_decay,
+        },
+        {"params": [parameter for parameter in learning if parameter.ndim < 2], "weight_decay": 0},
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]],
+        lr=settings.learning_rate,
+        betas=settings.betas,
+        eps=settings.epsilon,
+    )
+
+
+def learning_rate_at(step: int, steps: int, settings: OptimizerSettings) -> float:
+    """Give the learning rate of step 0 … steps - 1; a function of the step, so nothing to save."""
+    if step < settings.warmup_steps:
+        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    done = (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps)
+    cosine = (1 + math.cos(math.pi * min(1.0, done))) / 2
+    return settings.learning_rate * (settings.final_share + (1 - settings.final_share) * cosine)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Use `rate` for every parameter group from now on."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

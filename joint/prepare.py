@@ -1,0 +1,205 @@
+"""From a corpus on disk to arrays: list, split, label, cache; what stands already is used again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tokenizers import Tokenizer
+
+from configs.files import hash_file, hash_json
+from data_cards.corpora import find_corpus
+from data_cards.label_table import LabelTableError, read_label_table, read_manifest
+from data_cards.splits import assign_splits
+from data_cards.study import Listing
+from joint.pairs import NO_REPORT, PairData
+from joint.report_text import ReportReader
+from joint.run_settings import DataSettings, MinedLabels, TableLabels
+from joint.targets import UncertainPolicy, finding_targets, severity_targets
+from joint.tokens import encode_reports
+from text_labeler.labeler import Labeler
+from text_labeler.mining import mine
+from vision.cache import ImageCache, build_cache
+from vision.grading_task import GradingData
+
+logger = logging.getLogger(__name__)
+
+
+class PreparationError(ValueError):
+    """A corpus or label table that cannot be trained on; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """A corpus ready for tasks.
+
+    studies: one row per study: study_id, patient_id, split, text (what a text encoder reads,
+    or None). images: one row per readable frontal image: study (row number in `studies`),
+    image (its number in the study), cache_row. labels: the label table, in the order of
+    `studies`. hashes: what a run must find unchanged to go on. left_out: how many images were
+    not readable, or lateral.
+    """
+
+    studies: pd.DataFrame
+    images: pd.DataFrame
+    labels: pd.DataFrame
+    cache: ImageCache
+    hashes: dict[str, str]
+    left_out: dict[str, int]
+
+    def rows(self, split: str) -> np.ndarray:
+        """Give the image rows of a split, int64."""
+        splits = self.studies["split"].to_numpy()[self.images["study"].to_numpy()]
+        return np.flatnonzero(splits == split)
+
+
+def prepare_data(settings: DataSettings, *, build: bool = True) -> PreparedData:
+    """List, split, label and cache the corpus; raises PreparationError when nothing can be taught.
+
+    build: make what is missing; the main process does, the others then read what it made.
+    """
+    read_report = ReportReader()
+    listing = find_corpus(settings.corpus).read(settings.root)
+    studies = assign_splits(
+        listing,
+        seed=settings.split_seed,
+        validate=settings.validate_share,
+        test=settings.test_share,
+    )
+    frame = studies.select_columns(["study_id", "patient_id", "split", "report"]).to_pandas()
+    frame["text"] = [read_report(report) for report in frame.pop("report")]
+    table = find_labels(listing, settings, build=build)
+    labels = _order_labels(read_label_table(table), frame["study_id"], table)
+    paths = [
+        (row, number, Path(image["path"]))
+        for row, images in enumerate(studies["images"][:])
+        for number, image in enumerate(images)
+        if (image["view"] or "").upper() != "LATERAL"
+    ]
+    folder = (
+        work_folder(settings)
+        / f"images-{settings.cache.size}-{settings.cache.preprocessing_hash[:8]}"
+    )
+    sources = [path for _, _, path in paths]
+    cache = (
+        build_cache(sources, folder, settings.cache, workers=settings.workers)
+        if build
+        else ImageCache.open(folder)
+    )
+    found = [(row, number, cache.row_of(path)) for row, number, path in paths]
+    images = pd.DataFrame(found, columns=["study", "image", "cache_row"]).dropna()
+    prepared = PreparedData(
+        studies=frame,
+        images=images.astype(np.int64).reset_index(drop=True),
+        labels=labels,
+        cache=cache,
+        hashes={
+            "corpus": listing.content_hash,
+            "labels": hash_file(table),
+            "images": cache.content_hash,
+            "split": hash_json(frame[["study_id", "split"]].to_dict("list")),
+        },
+        left_out={
+            "unreadable images": len(paths) - len(images),
+            "lateral images": sum(map(len, studies["images"][:])) - len(paths),
+        },
+    )
+    _check_teachable(prepared, table)
+    return prepared
+
+
+def work_folder(settings: DataSettings) -> Path:
+    """Name where a corpus's mined labels and caches stand; corpora of other roots lie apart."""
+    return settings.work / f"{settings.corpus}-{hash_json(str(settings.root.resolve()))[:8]}"
+
+
+def find_labels(listing: Listing, settings: DataSettings, *, build: bool = True) -> Path:
+    """Return the label table to use; mine it unless one by these rules of this listing stands."""
+    labels = settings.labels
+    if isinstance(labels, TableLabels):
+        if not labels.path.is_file():
+            raise PreparationError(f"{labels.path}: the label table (data.labels.path) is missing")
+        return labels.path
+    table = work_folder(settings) / f"labels-{labels.profile}-{listing.content_hash[:12]}.parquet"
+    if build and not _stands(table, listing, labels):
+        mine(listing, table, profile=labels.profile, workers=settings.workers)
+    return table
+
+
+def grading_data(
+    prepared: PreparedData, findings: Sequence[str], *, uncertain: UncertainPolicy
+) -> GradingData:
+    """Put a study's labels beside each of its images."""
+    study = prepared.images["study"].to_numpy()
+    severity = severity_targets(prepared.labels)
+    taught = finding_targets(prepared.labels, findings, uncertain=uncertain)
+    return GradingData(
+        cache=prepared.cache,
+        cache_rows=prepared.images["cache_row"].to_numpy(),
+        severity_targets=severity.values[study],
+        has_severity=severity.known[study],
+        finding_targets=taught.values[study],
+        has_finding=taught.known[study],
+        train=prepared.rows("train"),
+        validate=prepared.rows("validate"),
+    )
+
+
+def training_texts(prepared: PreparedData) -> list[str]:
+    """Give the reports of training studies: all that a tokenizer may learn from."""
+    studies = prepared.studies
+    return list(studies["text"][(studies["split"] == "train") & studies["text"].notna()])
+
+
+def pair_data(prepared: PreparedData, tokenizer: Tokenizer, *, max_tokens: int) -> PairData:
+    """Read each report once and put its number beside the study's images."""
+    texts = prepared.studies["text"]
+    has_text = texts.notna().to_numpy()
+    if not has_text.any():
+        raise PreparationError("task.kind joint needs reports, and no study of the corpus has one")
+    report_of_study = np.full(len(texts), NO_REPORT, np.int64)
+    report_of_study[has_text] = np.arange(has_text.sum())
+    severity = severity_targets(prepared.labels[has_text])
+    groups, _ = pd.factorize(texts[has_text].str.casefold().str.split().str.join(" "))
+    return PairData(
+        tokens=encode_reports(tokenizer, list(texts[has_text]), max_tokens=max_tokens),
+        report_of=report_of_study[prepared.images["study"].to_numpy()],
+        groups=groups.astype(np.int64),
+        severity_targets=severity.values,
+        has_severity=severity.known,
+    )
+
+
+def _stands(table: Path, listing: Listing, labels: MinedLabels) -> bool:
+    if not table.is_file():
+        return False
+    try:
+        manifest = read_manifest(table)
+    except LabelTableError as error:
+        logger.warning("mining again: %s", error)
+        return False
+    made = (manifest.corpus_hash, manifest.rules_hash, manifest.labeler_version)
+    rules_hash = Labeler(labels.profile).rules_hash
+    return made == (listing.content_hash, rules_hash, version("kerley"))
+
+
+def _order_labels(table: pd.DataFrame, study_ids: pd.Series, path: Path) -> pd.DataFrame:
+    ordered = table.set_index("study_id").reindex(study_ids).reset_index()
+    if not study_ids.isin(table["study_id"]).any():
+        raise PreparationError(f"{path}: none of the corpus's {len(study_ids)} studies is in it")
+    return ordered
+
+
+def _check_teachable(prepared: PreparedData, table: Path) -> None:
+    known = severity_targets(prepared.labels).known
+    train = prepared.studies["split"].to_numpy() == "train"
+    if not (known & train).any():
+        raise PreparationError(
+            f"{table}: no training study has a severity ({int(known.sum())} of {len(known)} studies"
+            " have one); severity cannot be learned from this label table"
+        )

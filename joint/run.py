@@ -1,0 +1,178 @@
+"""A whole run, from settings to a graded test set: prepare, train, calibrate, evaluate, write."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from tokenizers import Tokenizer
+
+from configs.files import hash_json, write_text
+from joint.checkpoints import Checkpoints
+from joint.evaluation import Evaluation, evaluate_predictions, fit_calibration
+from joint.grader_export import export_grader
+from joint.joint_settings import JointTaskSettings
+from joint.joint_task import JointTask
+from joint.loop import Loop, LoopReport
+from joint.metrics_log import MetricsLog
+from joint.model_card import write_model_card
+from joint.predictions import (
+    add_calibrated,
+    evaluation_rows,
+    read_reference,
+    tabulate_predictions,
+    write_predictions,
+)
+from joint.prepare import PreparedData, grading_data, pair_data, prepare_data, training_texts
+from joint.run_figures import draw_run
+from joint.run_folder import RunFolder
+from joint.run_record import RunRecord
+from joint.run_settings import RunSettings, hash_training
+from joint.text_encoder import build_text_encoder, build_tokenizer
+from joint.tracking import Tracker, TrackingSettings, public_settings
+from vision.grading_task import GradingTask
+
+SEEDS_PER_RUN = 1 << 16
+"""More than processes in any launch: no two runs share a process's random numbers."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to; evaluation and predictions are None when it was interrupted."""
+
+    folder: RunFolder
+    report: LoopReport
+    evaluation: Evaluation | None = None
+    predictions: pd.DataFrame | None = None
+    tracking_problems: int = 0
+
+
+def run_training(settings: RunSettings) -> RunResult:
+    """Train and evaluate as the settings say, going on from where the run's folder stands.
+
+    Called by every process of a launch; only the main one writes and tracks. Started again with
+    the same settings, an interrupted run goes on and a finished one is only evaluated again.
+    Raises a ValueError of this project, with one clear message, for input that cannot be used.
+    """
+    folder = RunFolder.of(settings)
+    folder.check_claim(settings)
+    reference = settings.evaluation.reference
+    grades = read_reference(reference) if reference else None
+    accelerator = make_accelerator(settings)
+    prepared = _prepare_in_turn(settings, accelerator)
+    if accelerator.is_main_process:
+        folder.claim(settings)
+    accelerator.wait_for_everyone()
+    task, hashes = build_task(settings, prepared, folder, accelerator)
+    loop = Loop(task, accelerator, settings.loop, settings.optimizer)
+    # From here on random numbers (dropout) are each process's own; a checkpoint brings its own.
+    torch.manual_seed(settings.seed * SEEDS_PER_RUN + accelerator.process_index + 1)
+    checkpoints = Checkpoints(folder.checkpoints, hashes)
+    start = loop.resume(checkpoints)
+    log = MetricsLog(folder.metrics)
+    if accelerator.is_main_process:
+        log.keep_until(start)
+    is_finished = start == settings.loop.steps
+    with _tracking(settings, folder, accelerator, is_finished=is_finished) as tracker:
+
+        def record(kind: str, step: int, values: Mapping[str, float | None]) -> None:
+            if accelerator.is_main_process:
+                tracker.log(log.append(kind, step, values))
+
+        report = loop.run(checkpoints, record)
+        if report.interrupted:
+            return RunResult(folder, report)
+        step = checkpoints.load_best(accelerator)
+        outputs = loop.predict(evaluation_rows(prepared))
+        weights = accelerator.get_state_dict(loop.model)
+        data = task.images if isinstance(task, JointTask) else task.data
+        frame = tabulate_predictions(outputs, prepared, data, settings.task.tower.findings)
+        calibration = fit_calibration(frame, settings.evaluation, grades, seed=settings.seed)
+        frame = add_calibrated(frame, calibration)
+        evaluation = evaluate_predictions(
+            frame, grades, resamples=settings.evaluation.resamples, seed=settings.seed
+        )
+        record("evaluate", step, evaluation.numbers())
+    if accelerator.is_main_process:
+        embeddings = outputs["embeddings"]
+        made = RunRecord(
+            settings, folder, prepared, hashes, frame, embeddings, calibration, evaluation
+        )
+        write_predictions(folder.predictions, frame)
+        export_grader(made, weights)
+        write_model_card(made, draw_run(folder, frame))
+    accelerator.wait_for_everyone()
+    return RunResult(folder, report, evaluation, frame, tracker.problems)
+
+
+def make_accelerator(settings: RunSettings) -> Accelerator:
+    """Set up this process's place in the launch; precision is the run's, not the launcher's."""
+    if settings.loop.threads is not None:
+        torch.set_num_threads(settings.loop.threads)
+    distributed = DistributedDataParallelKwargs(
+        find_unused_parameters=False, broadcast_buffers=False, gradient_as_bucket_view=True
+    )
+    return Accelerator(
+        cpu=not torch.accelerator.is_available(),
+        mixed_precision=settings.loop.mixed_precision,
+        kwargs_handlers=[distributed],
+    )
+
+
+def build_task(
+    settings: RunSettings, prepared: PreparedData, folder: RunFolder, accelerator: Accelerator
+) -> tuple[GradingTask | JointTask, dict[str, str]]:
+    """Build model and task, the same on every process, and the hashes that name the run."""
+    hashes = {"settings": hash_training(settings), **prepared.hashes}
+    kind = settings.task
+    images = grading_data(prepared, kind.tower.findings, uncertain=settings.data.uncertain)
+    torch.manual_seed(settings.seed)
+    if not isinstance(kind, JointTaskSettings):
+        return GradingTask(kind, images, seed=settings.seed), hashes
+    tokenizer = _load_tokenizer(kind, prepared, folder, accelerator)
+    hashes["tokenizer"] = hash_json(tokenizer.to_str())
+    pairs = pair_data(prepared, tokenizer, max_tokens=kind.text.max_tokens)
+    text = build_text_encoder(kind.text, tokenizer)
+    return JointTask(kind, images, pairs, text, seed=settings.seed), hashes
+
+
+def _prepare_in_turn(settings: RunSettings, accelerator: Accelerator) -> PreparedData:
+    """Let the main process make what is missing, and the others read it then."""
+    if accelerator.is_main_process:
+        prepared = prepare_data(settings.data, build=True)
+        accelerator.wait_for_everyone()
+        return prepared
+    accelerator.wait_for_everyone()
+    return prepare_data(settings.data, build=False)
+
+
+def _load_tokenizer(
+    settings: JointTaskSettings,
+    prepared: PreparedData,
+    folder: RunFolder,
+    accelerator: Accelerator,
+) -> Tokenizer:
+    if accelerator.is_main_process and not folder.tokenizer.is_file():
+        tokenizer = build_tokenizer(settings.text, training_texts(prepared))
+        write_text(folder.tokenizer, tokenizer.to_str(pretty=True))
+    accelerator.wait_for_everyone()
+    return Tokenizer.from_file(str(folder.tokenizer))
+
+
+@contextmanager
+def _tracking(
+    settings: RunSettings, folder: RunFolder, accelerator: Accelerator, *, is_finished: bool
+) -> Iterator[Tracker]:
+    mirrored = accelerator.is_main_process and not is_finished
+    tracking = settings.tracking if mirrored else TrackingSettings(wandb="disabled")
+    tracker = Tracker(folder.path, tracking, config=public_settings(settings), job="train")
+    try:
+        yield tracker
+    finally:
+        tracker.finish(exit_code=int(sys.exc_info()[0] is not None))

@@ -1,0 +1,53 @@
+"""What a finished run knows about itself: what the grader and the model card are written from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from joint.evaluation import Evaluation, evaluate_predictions
+from joint.predictions import read_predictions, read_reference
+from joint.prepare import PreparedData
+from joint.run_folder import RunFolder
+from joint.run_settings import RunSettings
+from vision.calibration import SeverityCalibration
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A trained and evaluated run.
+
+    hashes: what it was made from, by name. predictions: see `tabulate_predictions`, with the
+    calibrated columns; embeddings: [its rows, width]. calibration: None where too few
+    validation images have a grade.
+    """
+
+    settings: RunSettings
+    folder: RunFolder
+    prepared: PreparedData
+    hashes: Mapping[str, str]
+    predictions: pd.DataFrame
+    embeddings: NDArray[np.float32]
+    calibration: SeverityCalibration | None
+    evaluation: Evaluation
+
+
+def evaluate_run(path: Path, reference: Path | None = None) -> Evaluation:
+    """Evaluate the predictions that stand in a run folder, against another reference if given.
+
+    Raises a ValueError of this project when there is no run, no prediction, or no reference.
+    """
+    folder = RunFolder(path)
+    settings = folder.read_settings()
+    file = reference or settings.evaluation.reference
+    return evaluate_predictions(
+        read_predictions(folder.predictions),
+        read_reference(file) if file else None,
+        resamples=settings.evaluation.resamples,
+        seed=settings.seed,
+    )

@@ -1,0 +1,126 @@
+"""The settings of a run: one YAML says everything that `kerley train` does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from configs.files import hash_json
+from configs.settings import Settings
+from data_cards.corpora import find_corpus
+from joint.joint_settings import JointTaskSettings
+from joint.loop import LoopSettings
+from joint.optimizer import OptimizerSettings
+from joint.tracking import TrackingSettings
+from vision.cache import CacheSettings
+from vision.grading_task import GradingTaskSettings
+
+
+class MinedLabels(Settings):
+    """Labels mined here from the corpus's own reports, with this profile of the labeler."""
+
+    kind: Literal["mine"] = "mine"
+    profile: str = "chexpert"
+
+
+class TableLabels(Settings):
+    """A label table that stands already (Parquet, see `data_cards/label_table.py`)."""
+
+    kind: Literal["table"]
+    path: Path
+
+
+LabelSettings = Annotated[MinedLabels | TableLabels, Field(discriminator="kind")]
+
+
+class DataSettings(Settings):
+    """Which studies, which labels, and where what is made of them stands.
+
+    work: the folder for mined label tables and image caches; runs share it. validate_share,
+    test_share: parts of the studies where the corpus has no official split (by patient, with
+    split_seed). uncertain: what a label of −1 teaches: `soft` the labeler's probability, `ones`,
+    `zeros` (Irvin et al. 2019), or `ignore`.
+    """
+
+    corpus: str
+    root: Path
+    work: Path = Path("runs/work")
+    labels: LabelSettings = MinedLabels()
+    cache: CacheSettings = CacheSettings()
+    validate_share: float = Field(0.15, gt=0, lt=1)
+    test_share: float = Field(0.2, gt=0, lt=1)
+    split_seed: int = 0
+    uncertain: Literal["soft", "ignore", "ones", "zeros"] = "soft"
+    workers: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _check_corpus(self) -> DataSettings:
+        find_corpus(self.corpus)
+        return self
+
+
+class EvaluationSettings(Settings):
+    """What a trained model is held against, on the image alone.
+
+    reference: a CSV or Parquet file with `study_id` and `severity`: what the image shows, next
+    to which the report's grade is always used as well. calibrate_on: what the four numbers of
+    the calibration are fitted to, on validation studies: the report's soft labels or the
+    reference. anchors: how many studies of the reference to use for that (null: all).
+    """
+
+    reference: Path | None = None
+    calibrate_on: Literal["report", "reference"] = "report"
+    anchors: int | None = Field(None, ge=1)
+    resamples: int = Field(1000, ge=10)
+
+    @model_validator(mode="after")
+    def _check_reference(self) -> EvaluationSettings:
+        if self.calibrate_on == "reference" and self.reference is None:
+            raise ValueError("calibrate_on: reference needs a file in evaluation.reference")
+        return self
+
+
+class RunSettings(Settings):
+    """Everything one run needs; written complete into its folder `<out>/<name>`."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    out: Path = Path("runs")
+    seed: int = 0
+    data: DataSettings
+    task: Annotated[JointTaskSettings | GradingTaskSettings, Field(discriminator="kind")]
+    optimizer: OptimizerSettings = OptimizerSettings()
+    loop: LoopSettings = LoopSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+
+
+UNTRAINED = {
+    "out": True,
+    "tracking": True,
+    "evaluation": True,
+    "data": {"root": True, "work": True, "workers": True, "labels": {"path": True}},
+    "loop": {"threads": True, "evaluation_batch": True},
+}
+"""Settings that do not change the weights; the data behind the paths has hashes of its own."""
+
+
+def training_values(settings: RunSettings) -> dict[str, Any]:
+    """Give the settings that decide the weights, flat: `optimizer.learning_rate` → value."""
+    values: dict[str, Any] = {}
+    _flatten(settings.model_dump(mode="json", exclude=UNTRAINED), "", values)  # type: ignore[arg-type]
+    return values
+
+
+def hash_training(settings: RunSettings) -> str:
+    """Name what decides the weights; a run goes on only under the same name."""
+    return hash_json(training_values(settings))
+
+
+def _flatten(value: Any, name: str, values: dict[str, Any]) -> None:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _flatten(inner, f"{name}.{key}" if name else str(key), values)
+    else:
+        values[name] = value

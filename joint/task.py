@@ -1,0 +1,53 @@
+"""What the training loop needs to know of an experiment; `vision` and `joint` offer such tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vision.losses import MaskedSum
+
+Rows = NDArray[np.int64]
+Batch = dict[str, Tensor]
+Gather = Callable[[Tensor], Tensor]
+Predict = Callable[[Rows], dict[str, NDArray[np.float32]]]
+
+
+class Task(Protocol):
+    """A model, its batches, its losses and its validation; nothing about processes or devices."""
+
+    @property
+    def model(self) -> nn.Module:
+        """Called as model(batch) → dict of tensors [rows, ...]."""
+
+    @property
+    def loss_weights(self) -> Mapping[str, float]:
+        """The weight of each loss that `losses` returns."""
+
+    def plan_epoch(self, epoch: int) -> Sequence[Rows]:
+        """Give the epoch's global batches as row numbers: a function of seed and epoch alone."""
+
+    def load(self, rows: Rows, *, step: int | None) -> Batch:
+        """Read rows into host tensors [rows, ...]; step None: for evaluation, unaugmented.
+
+        Called from a thread ahead of time; random choices depend on seed, step and row only.
+        """
+
+    def prepare(self, batch: Batch) -> Batch:
+        """Turn a batch that lies on the device into what the model takes (scale, augment)."""
+
+    def losses(self, outputs: Batch, batch: Batch, gather: Gather) -> Mapping[str, MaskedSum]:
+        """Give each loss as its sum and count over this process's rows.
+
+        gather: [own rows, ...] → [rows of all processes, ...] with its gradient.
+        """
+
+    def evaluate(self, predict: Predict) -> Mapping[str, float | None]:
+        """Give validation metrics; `score` (higher is better, or None) picks the best step.
+
+        predict: row numbers → the model's outputs [rows, ...] as arrays, on every process.
+        """

@@ -1,0 +1,106 @@
+"""Text encoders from `transformers`: one made from a config, or one with pretrained weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
+
+from configs.settings import Settings
+from joint.tokens import PADDING_ID, train_tokenizer
+
+
+class TextEncoderError(ValueError):
+    """A text encoder that cannot be had; the message says what was tried and what is needed."""
+
+
+class ScratchTextSettings(Settings):
+    """A BERT (Devlin et al. 2019) of any size, from random weights; its words are the corpus's.
+
+    dropout is 0 by default: then the result does not depend on how rows fall on processes.
+    """
+
+    kind: Literal["scratch"] = "scratch"
+    width: int = Field(128, ge=8)
+    layers: int = Field(2, ge=1)
+    heads: int = Field(4, ge=1)
+    vocabulary: int = Field(2000, ge=64)
+    max_tokens: int = Field(128, ge=8)
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class PretrainedTextSettings(Settings):
+    """A model of the Hub by its name, or a local folder in its form; needs its fast tokenizer."""
+
+    kind: Literal["pretrained"]
+    name: str
+    max_tokens: int = Field(256, ge=8)
+
+
+TextEncoderSettings = Annotated[
+    ScratchTextSettings | PretrainedTextSettings, Field(discriminator="kind")
+]
+
+
+class TextEncoder(nn.Module):
+    """Token numbers to one vector per report: the mean of the last layer over real tokens."""
+
+    def __init__(self, network: nn.Module, width: int) -> None:
+        super().__init__()
+        self.network = network
+        self.width = width
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Encode token numbers and mask [n, length] as [n, width]."""
+        states = self.network(input_ids=ids, attention_mask=mask).last_hidden_state
+        weights = mask.unsqueeze(-1).to(states.dtype)
+        mean: Tensor = (states * weights).sum(dim=1) / weights.sum(dim=1)
+        return mean
+
+
+def build_tokenizer(settings: TextEncoderSettings, reports: Sequence[str]) -> Tokenizer:
+    """Train a vocabulary on `reports` (training ones only), or take the pretrained model's."""
+    if isinstance(settings, ScratchTextSettings):
+        return train_tokenizer(reports, vocabulary=settings.vocabulary)
+    try:
+        tokenizer: Tokenizer = AutoTokenizer.from_pretrained(settings.name).backend_tokenizer
+    except (OSError, AttributeError, ValueError) as error:
+        raise TextEncoderError(_not_available(settings, "tokenizer")) from error
+    return tokenizer
+
+
+def build_text_encoder(settings: TextEncoderSettings, tokenizer: Tokenizer) -> TextEncoder:
+    """Make the encoder; raises TextEncoderError when pretrained weights cannot be had."""
+    if isinstance(settings, ScratchTextSettings):
+        config = BertConfig(
+            vocab_size=tokenizer.get_vocab_size(),
+            hidden_size=settings.width,
+            num_hidden_layers=settings.layers,
+            num_attention_heads=settings.heads,
+            intermediate_size=4 * settings.width,
+            max_position_embeddings=settings.max_tokens,
+            hidden_dropout_prob=settings.dropout,
+            attention_probs_dropout_prob=settings.dropout,
+            pad_token_id=PADDING_ID,
+        )
+        return TextEncoder(BertModel(config, add_pooling_layer=False), settings.width)
+    try:
+        network = AutoModel.from_pretrained(settings.name)
+    except (OSError, ValueError) as error:
+        raise TextEncoderError(_not_available(settings, "weights")) from error
+    # The pooler of BERT-like models is not used here; a parameter without gradient stops DDP.
+    if getattr(network, "pooler", None) is not None:
+        network.pooler = None
+    return TextEncoder(network, network.config.hidden_size)
+
+
+def _not_available(settings: PretrainedTextSettings, what: str) -> str:
+    return (
+        f"text.name: the {what} of {settings.name!r} are not on this machine and could not be"
+        " fetched; this kind needs a network, or the path of a folder with the model's files"
+        " (or use kind: scratch)"
+    )

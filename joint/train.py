@@ -1,0 +1,76 @@
+"""`python -m joint.train CONFIG [key=value …]`: what `accelerate launch -m` starts everywhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from configs.settings import load_settings
+from joint.evaluation import Evaluation
+from joint.html_report import format_cell
+from joint.run import RunResult, run_training
+from joint.run_settings import RunSettings
+from vision.metrics import METRIC_LABELS
+
+INTERRUPTED_EXIT_CODE = 130
+BAD_INPUT_EXIT_CODE = 2
+ROOMS = frozenset({"configs", "data_cards", "text_labeler", "vision", "joint"})
+
+
+def train(config: Path, overrides: Sequence[str]) -> RunResult:
+    """Load the settings and train; the same on one process and on many."""
+    return run_training(load_settings(RunSettings, config, overrides))
+
+
+def describe_result(result: RunResult) -> list[str]:
+    """Say in lines of text what a run came to."""
+    progress = result.report.progress
+    if result.evaluation is None:
+        return [
+            f"interrupted after step {progress.step}, which is saved; the same command goes on",
+        ]
+    lines = [f"{result.folder.path}: {progress.step} steps, best at step {progress.best_step}"]
+    if progress.skipped:
+        lines.append(f"{progress.skipped} steps skipped: loss or gradient not finite")
+    if result.tracking_problems:
+        lines.append(f"W&B failed {result.tracking_problems} times; metrics.jsonl is complete")
+    return lines + describe_evaluation(result.evaluation)
+
+
+def describe_evaluation(evaluation: Evaluation) -> list[str]:
+    """Give the test metrics as a table in lines of text, one column per reference."""
+    tables: Mapping[str, Mapping[str, object]] = evaluation.calibrated
+    lines = [f"{'on the image alone':24}" + "".join(f"{name:>26}" for name in tables)]
+    lines.append(f"{'test images':24}" + "".join(f"{evaluation.images[n]:>26}" for n in tables))
+    for metric, label in METRIC_LABELS.items():
+        cells = [format_cell(values[metric]) for values in evaluation.calibrated.values()]
+        lines.append(f"{label:24}" + "".join(f"{cell:>26}" for cell in cells))
+    return lines
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run from the command line; returns the exit code. Only the main process prints."""
+    from accelerate import PartialState
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    if not arguments:
+        sys.stderr.write("usage: python -m joint.train CONFIG [key=value …]\n")
+        return BAD_INPUT_EXIT_CODE
+    try:
+        result = train(Path(arguments[0]), arguments[1:])
+    except ValueError as error:
+        if type(error).__module__.split(".")[0] not in ROOMS:
+            raise
+        sys.stderr.write(f"kerley: {error}\n")
+        return BAD_INPUT_EXIT_CODE
+    if PartialState().is_main_process:
+        sys.stdout.write("\n".join(describe_result(result)) + "\n")
+    if PartialState().num_processes > 1:
+        PartialState().destroy_process_group()
+    return INTERRUPTED_EXIT_CODE if result.evaluation is None else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

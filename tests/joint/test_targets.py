@@ -1,0 +1,43 @@
+"""A label table's codes as targets: not mentioned is not known, and uncertain is a policy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from joint.targets import finding_targets, severity_targets
+
+SOFT = {f"edema_p{level}": [None, None, 0.1, 0.2] for level in range(4)}
+SOFT["edema_p3"] = [None, None, 0.7, 0.2]
+SOFT["edema_p2"] = [None, None, 0.1, 0.2]
+
+
+def table(**columns):
+    frame = pd.DataFrame({"edema_severity": pd.array([None, 2, 3, 0], dtype="Int8"), **columns})
+    return frame.convert_dtypes(dtype_backend="numpy_nullable")
+
+
+def test_severity_is_the_soft_label_else_the_grade_else_unknown():
+    targets = severity_targets(table(**SOFT))
+    assert targets.known.tolist() == [False, True, True, True]
+    assert targets.values[1].tolist() == [0, 0, 1, 0]
+    assert targets.values[2] == pytest.approx([0.1, 0.1, 0.1, 0.7])
+    assert targets.values[3] == pytest.approx([0.25] * 4)
+
+
+def test_a_table_without_soft_labels_gives_its_grades():
+    assert severity_targets(table()).values[3].tolist() == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"), [("soft", 0.6), ("ones", 1.0), ("zeros", 0.0), ("ignore", None)]
+)
+def test_uncertain_teaches_what_the_policy_says(policy, expected):
+    frame = table(Edema=pd.array([1, 0, -1, None], dtype="Int8"), Edema_p=[0.9, None, 0.6, 0.3])
+    values, known = finding_targets(frame, ["Edema", "Fracture"], uncertain=policy)
+    assert values[:2, 0] == pytest.approx([0.9, 0.0])
+    assert known[:, 0].tolist() == [True, True, expected is not None, False]
+    assert values[2, 0] == pytest.approx(expected or 0.0)
+    assert not known[:, 1].any()
+    assert values.dtype == np.float32

@@ -1,0 +1,53 @@
+"""Two processes give what one process gives: losses, weights and contrastive gradients."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Run `two_processes.py` in one process and under torchrun; the results by name."""
+    folders = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    for folder, launcher in zip(folders, ([], launch), strict=True):
+        command = [sys.executable, *launcher, "-m", "tests.joint.two_processes", str(folder)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-3000:]
+    return {
+        file.stem: tuple(dict(np.load(folder / file.name)) for folder in folders)
+        for file in sorted(folders[0].glob("*.npz"))
+    }
+
+
+@pytest.mark.parametrize("case", ["uneven", "micro", "unlabelled_rank", "empty_rank"])
+def test_two_processes_train_as_one(results, case):
+    one, two = results[case]
+    assert one.keys() == two.keys()
+    differences = {name: np.abs(one[name] - two[name]).max(initial=0) for name in one}
+    scale = max(1.0, *(np.abs(one[name]).max(initial=0) for name in one))
+    assert max(differences.values()) <= 1e-5 * scale, max(differences, key=differences.get)
+
+
+@pytest.mark.parametrize("rows", [8, 7, 1])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_gathered_contrastive_gradient_is_exact(results, dtype, rows):
+    one, two = results[f"contrastive-{dtype}-{rows}"]
+    largest = max(np.abs(one["towers"]).max(), 1e-3)
+    for name in one:
+        assert np.abs(one[name] - two[name]).max() <= TOLERANCE[dtype] * largest
+
+
+def test_the_runs_learned_something_and_were_cut_unevenly(results):
+    one, _ = results["uneven"]
+    assert len(one["losses"]) == 6
+    assert np.isfinite(one["losses"]).all()
+    assert one["losses"][-1, 0] != one["losses"][0, 0]

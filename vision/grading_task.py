@@ -1,0 +1,199 @@
+"""The image-only task: grade severity and findings from mined labels, without any report.
+
+It is the control arm of every joint run, and the joint task builds on its image side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from configs.settings import Settings
+from vision.batches import BatchSettings, Rows, plan_batches
+from vision.cache import ImageCache
+from vision.heads import severity_probabilities
+from vision.losses import MaskedSum, finding_loss, soft_cumulative_loss
+from vision.metrics import THRESHOLD_NAMES, finding_metrics, severity_metrics
+from vision.tower import ImageTower, TowerOutput, TowerSettings
+from vision.transforms import AugmentSettings, augment_images, prepare_images
+
+Batch = dict[str, Tensor]
+Predict = Callable[[Rows], dict[str, NDArray[np.float32]]]
+
+
+class GradingLossSettings(Settings):
+    """How strongly each loss counts."""
+
+    severity: float = Field(1.0, ge=0)
+    findings: float = Field(0.5, ge=0)
+
+
+class GradingTaskSettings(Settings):
+    """One image tower, taught by labels alone."""
+
+    kind: Literal["grading"]
+    tower: TowerSettings
+    batches: BatchSettings = BatchSettings()
+    augment: AugmentSettings = AugmentSettings()
+    losses: GradingLossSettings = GradingLossSettings()
+
+
+@dataclass(frozen=True)
+class GradingData:
+    """Images and what is taught of them, one row per image.
+
+    cache_rows: int64 [n], where each image lies in the cache. severity_targets: float32 [n, 4],
+    rows sum to one where has_severity [n]. finding_targets: float32 [n, k] with has_finding
+    [n, k], columns in the order of the tower's findings. train, validate: row numbers.
+    """
+
+    cache: ImageCache
+    cache_rows: Rows
+    severity_targets: NDArray[np.float32]
+    has_severity: NDArray[np.bool_]
+    finding_targets: NDArray[np.float32]
+    has_finding: NDArray[np.bool_]
+    train: Rows
+    validate: Rows
+
+
+class GradingModel(nn.Module):
+    """An image tower that takes a batch and names its outputs."""
+
+    def __init__(self, tower: ImageTower) -> None:
+        super().__init__()
+        self.tower = tower
+
+    def forward(self, batch: Batch) -> Batch:
+        """Turn images [n, 1, h, w] into named logits and embeddings (see `name_outputs`)."""
+        return name_outputs(self.tower(batch["images"]))
+
+
+def name_outputs(graded: TowerOutput) -> Batch:
+    """Name what a task keeps: severity_logits [n, 3], finding_logits [n, k], embeddings."""
+    return {
+        "severity_logits": graded.severity_logits,
+        "finding_logits": graded.finding_logits,
+        "embeddings": graded.embeddings,
+    }
+
+
+class GradingTask:
+    """What the training loop asks for (`joint/task.py`), from images and labels alone."""
+
+    def __init__(
+        self,
+        settings: GradingTaskSettings,
+        data: GradingData,
+        *,
+        seed: int,
+        tower: ImageTower | None = None,
+    ) -> None:
+        self.settings = settings
+        self.data = data
+        self.seed = seed
+        self.tower = tower or ImageTower(settings.tower)
+        self.model: nn.Module = GradingModel(self.tower)
+        self.loss_weights: Mapping[str, float] = settings.losses.model_dump()
+
+    def plan_epoch(self, epoch: int) -> list[Rows]:
+        """Deal the training rows that teach anything: severity, or only findings."""
+        train, data = self.data.train, self.data
+        labelled = train[data.has_severity[train]]
+        others = train[~data.has_severity[train] & data.has_finding[train].any(axis=1)]
+        return plan_batches(labelled, others, self.settings.batches, seed=self.seed, epoch=epoch)
+
+    def load(self, rows: Rows, *, step: int | None) -> Batch:
+        """Read images (uint8) and targets; with a step also one augmentation seed per row."""
+        data = self.data
+        batch = {
+            "images": torch.from_numpy(np.ascontiguousarray(data.cache.read(data.cache_rows[rows])))
+        }
+        if step is not None:
+            seeds = [_seed_row(self.seed, step, int(row)) for row in rows]
+            batch |= {
+                "seeds": torch.tensor(seeds, dtype=torch.int64),
+                "severity_targets": torch.from_numpy(data.severity_targets[rows]),
+                "has_severity": torch.from_numpy(data.has_severity[rows]),
+                "finding_targets": torch.from_numpy(data.finding_targets[rows]),
+                "has_finding": torch.from_numpy(data.has_finding[rows]),
+            }
+        return batch
+
+    def prepare(self, batch: Batch) -> Batch:
+        """Scale the images and, in training, augment each from its own seed."""
+        images = prepare_images(batch["images"])
+        if "seeds" in batch:
+            images = augment_images(images, self.settings.augment, batch["seeds"].tolist())
+        return batch | {"images": images}
+
+    def losses(
+        self, outputs: Batch, batch: Batch, gather: Callable[[Tensor], Tensor]
+    ) -> dict[str, MaskedSum]:
+        """Give the soft ordinal loss and the finding loss, each over its known targets."""
+        return {
+            "severity": soft_cumulative_loss(
+                outputs["severity_logits"], batch["severity_targets"], batch["has_severity"]
+            ),
+            "findings": finding_loss(
+                outputs["finding_logits"], batch["finding_targets"], batch["has_finding"]
+            ),
+        }
+
+    def evaluate(self, predict: Predict) -> dict[str, float | None]:
+        """Hold validation images against the report's grade and findings, undefined ones None.
+
+        `score` is the mean of the three cumulative AUCs that are defined: noisy labels keep
+        ranking intact longer than thresholds, so the best step is picked by ranking.
+        """
+        rows, data = self.data.validate, self.data
+        metrics: dict[str, float | None] = {"score": None}
+        if not len(rows):
+            return metrics
+        outputs = predict(rows)
+        known = data.has_severity[rows]
+        logits = torch.from_numpy(outputs["severity_logits"])
+        probabilities = severity_probabilities(logits.double()).numpy()
+        levels = data.severity_targets[rows].argmax(axis=1)
+        severity = severity_metrics(probabilities[known], levels[known])
+        loss = soft_cumulative_loss(
+            logits, torch.from_numpy(data.severity_targets[rows]), torch.from_numpy(known)
+        )
+        metrics |= severity
+        metrics["loss_severity"] = float(loss.total / loss.count) if known.any() else None
+        metrics["auc_findings"] = self._mean_finding_auc(outputs["finding_logits"], rows)
+        metrics["score"] = mean_defined([severity[f"auc_{name}"] for name in THRESHOLD_NAMES])
+        return metrics
+
+    def _mean_finding_auc(self, logits: NDArray[np.float32], rows: Rows) -> float | None:
+        names = self.settings.tower.findings
+        labels = hard_finding_labels(self.data.finding_targets[rows], self.data.has_finding[rows])
+        probabilities = torch.sigmoid(torch.from_numpy(logits)).numpy()
+        each = finding_metrics(probabilities, labels, names)
+        return mean_defined([each[name]["auc"] for name in names])
+
+
+def hard_finding_labels(
+    targets: NDArray[np.float32], known: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Give 1, 0, or NaN where nothing is known or the target is exactly undecided."""
+    decided = known & (targets != 0.5)
+    return np.where(decided, (targets > 0.5).astype(np.float64), np.nan)
+
+
+def mean_defined(values: list[float | None]) -> float | None:
+    """Give the mean of the values that are defined; None where none is."""
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None
+
+
+def _seed_row(seed: int, step: int, row: int) -> int:
+    state = np.random.SeedSequence((seed, step, row)).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
