@@ -27,7 +27,7 @@ def export_grader(record: RunRecord, weights: Mapping[str, torch.Tensor]) -> Gra
     weights: the whole model's, of which the tower's (`tower.…`) are taken. Validation images
     calibrate the findings and say when the grader should not grade.
     """
-    tower, predictions = record.settings.task.tower, record.predictions
+    tower, predictions = record.place.settings.task.tower, record.predictions
     network = ImageTower(tower, load_pretrained=False)
     network.load_state_dict(
         {
@@ -40,13 +40,13 @@ def export_grader(record: RunRecord, weights: Mapping[str, torch.Tensor]) -> Gra
     validate = predictions[is_validation]
     grader = Grader(
         tower=network,
-        input=record.settings.data.cache,
+        input=record.place.settings.data.cache,
         severity_calibration=record.calibration,
         finding_calibrations=calibrate_findings(validate, tower.findings),
         abstention=_limit(record.embeddings[is_validation], validate),
-        provenance=dict(record.hashes),
+        provenance=dict(record.place.hashes),
     )
-    grader.save(record.folder.grader)
+    grader.save(record.place.folder.grader)
     return grader
 
 

@@ -31,16 +31,16 @@ def write_model_card(record: RunRecord, figures: list[str]) -> None:
     )
     environment.filters["cell"] = format_cell
     text = environment.get_template(TEMPLATE).render(
-        settings=record.settings,
-        counts=count_splits(record.prepared),
-        left_out=record.prepared.left_out,
-        hashes=record.hashes,
+        settings=record.place.settings,
+        counts=count_splits(record.place.prepared),
+        left_out=record.place.prepared.left_out,
+        hashes=record.place.hashes,
         evaluation=record.evaluation,
         calibration=record.calibration,
         labels=METRIC_LABELS,
         figures=figures,
     )
-    write_text(record.folder.card, text)
+    write_text(record.place.folder.card, text)
 
 
 def count_splits(prepared: PreparedData) -> dict[str, dict[str, int]]:

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from configs.files import hash_json, write_text
@@ -32,7 +34,7 @@ from joint.predictions import (
 from joint.prepare import PreparedData, grading_data, pair_data, prepare_data, training_texts
 from joint.run_figures import draw_run
 from joint.run_folder import RunFolder
-from joint.run_record import RunRecord
+from joint.run_record import RunPlace, RunRecord
 from joint.run_settings import RunSettings, hash_training
 from joint.text_encoder import build_text_encoder, build_tokenizer
 from joint.tracking import Tracker, TrackingSettings, public_settings
@@ -93,22 +95,14 @@ def run_training(settings: RunSettings) -> RunResult:
         weights = accelerator.get_state_dict(loop.model)
         data = task.images if isinstance(task, JointTask) else task.data
         frame = tabulate_predictions(outputs, prepared, data, settings.task.tower.findings)
-        calibration = fit_calibration(frame, settings.evaluation, grades, seed=settings.seed)
-        frame = add_calibrated(frame, calibration)
-        evaluation = evaluate_predictions(
-            frame, grades, resamples=settings.evaluation.resamples, seed=settings.seed
-        )
-        record("evaluate", step, evaluation.numbers())
+        made = _evaluate(RunPlace(settings, folder, prepared, hashes), frame, outputs, grades)
+        record("evaluate", step, made.evaluation.numbers())
     if accelerator.is_main_process:
-        embeddings = outputs["embeddings"]
-        made = RunRecord(
-            settings, folder, prepared, hashes, frame, embeddings, calibration, evaluation
-        )
-        write_predictions(folder.predictions, frame)
+        write_predictions(folder.predictions, made.predictions)
         export_grader(made, weights)
-        write_model_card(made, draw_run(folder, frame))
+        write_model_card(made, draw_run(folder, made.predictions))
     accelerator.wait_for_everyone()
-    return RunResult(folder, report, evaluation, frame, tracker.problems)
+    return RunResult(folder, report, made.evaluation, made.predictions, tracker.problems)
 
 
 def make_accelerator(settings: RunSettings) -> Accelerator:
@@ -158,11 +152,25 @@ def _load_tokenizer(
     folder: RunFolder,
     accelerator: Accelerator,
 ) -> Tokenizer:
-    if accelerator.is_main_process and not folder.tokenizer.is_file():
+    has_begun = (folder.checkpoints / "last").exists() and folder.tokenizer.is_file()
+    if accelerator.is_main_process and not has_begun:
         tokenizer = build_tokenizer(settings.text, training_texts(prepared))
         write_text(folder.tokenizer, tokenizer.to_str(pretty=True))
     accelerator.wait_for_everyone()
     return Tokenizer.from_file(str(folder.tokenizer))
+
+
+def _evaluate(
+    place: RunPlace,
+    frame: pd.DataFrame,
+    outputs: Mapping[str, NDArray[np.float32]],
+    grades: pd.Series | None,
+) -> RunRecord:
+    asked, seed = place.settings.evaluation, place.settings.seed
+    calibration = fit_calibration(frame, asked, grades, seed=seed)
+    frame = add_calibrated(frame, calibration)
+    evaluation = evaluate_predictions(frame, grades, resamples=asked.resamples, seed=seed)
+    return RunRecord(place, frame, outputs["embeddings"], calibration, evaluation)
 
 
 @contextmanager

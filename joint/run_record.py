@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,19 +19,24 @@ from joint.run_settings import RunSettings
 from vision.calibration import SeverityCalibration
 
 
-@dataclass(frozen=True)
-class RunRecord:
-    """A trained and evaluated run.
-
-    hashes: what it was made from, by name. predictions: see `tabulate_predictions`, with the
-    calibrated columns; embeddings: [its rows, width]. calibration: None where too few
-    validation images have a grade.
-    """
+class RunPlace(NamedTuple):
+    """A run before it has a result; hashes: what it is made from, by name."""
 
     settings: RunSettings
     folder: RunFolder
     prepared: PreparedData
     hashes: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A trained and evaluated run.
+
+    predictions: see `tabulate_predictions`, with the calibrated columns; embeddings: [its rows,
+    width]. calibration: None where too few validation images have a grade.
+    """
+
+    place: RunPlace
     predictions: pd.DataFrame
     embeddings: NDArray[np.float32]
     calibration: SeverityCalibration | None
