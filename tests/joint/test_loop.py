@@ -134,7 +134,7 @@ def test_a_step_that_is_not_finite_changes_no_weight_and_is_counted(tmp_path, ca
 
 def test_many_bad_steps_in_a_row_end_the_run_with_one_message(tmp_path, caplog):
     loop = tiny_loop(poison(tiny_grading_task(), {1, 2, 3, 4}), max_skipped=3)
-    with pytest.raises(TrainingError, match="step 3: 3 steps in a row .* not finite"):
+    with pytest.raises(TrainingError, match=r"step 3: 3 steps in a row .* not finite"):
         loop.run(Checkpoints(tmp_path, {}), lambda kind, step, values: None)
 
 
