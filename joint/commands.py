@@ -11,6 +11,39 @@ app = typer.Typer()
 
 
 @app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="folder for everything the demo makes")] = Path(
+        "runs/demo"
+    ),
+    studies: Annotated[int, typer.Option(min=100, help="studies of the phantom corpus")] = 3000,
+    size: Annotated[int, typer.Option(min=64, max=512, help="its image side in pixels")] = 128,
+    seed: Annotated[int, typer.Option(min=0, help="its seed")] = 0,
+    config: Annotated[Path, typer.Option(help="the joint run: a YAML file or its name")] = Path(
+        "demo"
+    ),
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="settings to change: key.inner=value")
+    ] = None,
+) -> None:
+    """Show the whole way on the phantom corpus: reports, labels, training, grades, a page.
+
+    A second call uses what stands already; an interrupted one goes on.
+    """
+    import logging
+
+    from configs.settings import load_settings
+    from joint.demo import demo_phantom, describe_demo_result, run_demo
+    from joint.run_settings import RunSettings
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("joint.demo").setLevel(logging.INFO)
+    run = load_settings(RunSettings, config, overrides or [])
+    made = run_demo(out, run, demo_phantom(studies=studies, size=size, seed=seed))
+    for line in describe_demo_result(made):
+        typer.echo(line)
+
+
+@app.command()
 def train(
     config: Annotated[Path, typer.Argument(help="a YAML file, or the name of one in configs/")],
     overrides: Annotated[

@@ -19,10 +19,10 @@ from data_cards.phantom.truth import read_truth
 from data_cards.study import Listing
 from joint.demo_content import describe_demo
 from joint.demo_record import DemoRecord
-from joint.html_report import write_html_report, write_readme
+from joint.html_report import format_cell, metric_label, write_html_report, write_readme
 from joint.joint_settings import JointTaskSettings
 from joint.prepare import find_labels, prepare_data
-from joint.report_content import ReportContent
+from joint.report_content import ReportContent, ResultTable
 from joint.run import RunResult, run_training
 from joint.run_settings import RunSettings
 from vision.grade_table import grade_files, tabulate, write_grades
@@ -36,6 +36,10 @@ logger = logging.getLogger(__name__)
 
 class DemoError(ValueError):
     """A demo that cannot run as asked; the message says what was expected."""
+
+
+SEVERITY_STATED = 0.5
+"""Share of the demo's reports that say the severity."""
 
 
 @dataclass(frozen=True)
@@ -163,3 +167,34 @@ def _train(name: str, settings: RunSettings) -> RunResult:
     if result.evaluation is None:
         raise DemoError(f"{name}: interrupted at step {result.report.progress.step}; start again")
     return result
+
+
+def demo_phantom(*, studies: int, size: int, seed: int) -> PhantomSettings:
+    """Give the settings of the demo's phantom."""
+    return PhantomSettings(studies=studies, size=size, seed=seed, severity_stated=SEVERITY_STATED)
+
+
+def describe_demo_result(demo: Demo) -> list[str]:
+    """Say in lines of text what the demo found and where it lies."""
+    content = demo.content
+    lines = ["", *content.summary, ""]
+    for table in (*content.label_worth[:1], *content.results, *content.differences):
+        lines += [table.title, *format_table(table), ""]
+    lines += [f"page    {demo.page}", f"README  {demo.readme}", f"grades  {demo.grades}"]
+    return lines
+
+
+def format_table(table: ResultTable) -> list[str]:
+    """Lay a table out in lines of text: one line per metric, one column per row of the table."""
+    width = 2 + max(len(format_cell(cell)) for row in table.rows.values() for cell in row.values())
+    width = max(width, 2 + max(map(len, table.rows)))
+    head = " " * 16 + "".join(f"{name:>{width}}" for name in table.rows)
+    signed = table.kind == "differences"
+    body = [
+        f"{metric_label(name):16}"
+        + "".join(
+            f"{format_cell(row.get(name), signed=signed):>{width}}" for row in table.rows.values()
+        )
+        for name in table.columns
+    ]
+    return [head, *body]

@@ -220,15 +220,8 @@ def _say(value: Cell, *, signed: bool = False) -> str:
 
 
 def _number(value: Cell) -> str:
-    if isinstance(value, Interval):
-        return f"{value.value:.3f}"
-    return (
-        "not defined"
-        if value is None
-        else f"{value:.3f}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    number = value.value if isinstance(value, Interval) else value
+    return "not defined" if number is None else f"{number:.3f}"
 
 
 def _judge(difference: Interval) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from joint.demo_record import DemoRecord, TestGrades
 from joint.report_content import ReportFigure, report_figure
 from vision.figures import (
@@ -135,8 +137,8 @@ def pick_strip(record: DemoRecord) -> list[GradedImage]:
     return strip
 
 
-def _levels(column: Any) -> list[int | None]:
-    return [int(value) if value == value else None for value in column.astype("float64")]
+def _levels(column: pd.Series) -> list[int | None]:
+    return [None if pd.isna(value) else int(value) for value in column]
 
 
 def _intervals_only(

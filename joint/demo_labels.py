@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 from markupsafe import Markup
@@ -69,23 +70,21 @@ def sample_labels(
     chosen = [table.index[in_test & kind.to_numpy(bool)][:1] for kind in kinds]
     ids = list(dict.fromkeys(study for found in chosen for study in found))
     reports = dict(zip(listing.studies["study_id"][:], listing.studies["report"][:], strict=True))
-    return tuple(_show(study, reports[study] or "", table.loc[study], facts) for study in ids)
+    return tuple(
+        _show(study, reports[study] or "", table.loc[study], facts.loc[study]) for study in ids
+    )
 
 
-def _show(study: str, report: str, row: pd.Series, facts: pd.DataFrame) -> LabeledReport:
+def _show(study: str, report: str, row: Any, fact: Any) -> LabeledReport:
     evidence = [Evidence(**piece) for piece in row["evidence"]]
-    grade = row["edema_severity"]
-    fact = facts.loc[study]
+    is_mined = not pd.isna(row["edema_severity"])
+    probabilities = tuple(float(row[name]) for name in SEVERITY_PROBABILITY_COLUMNS)
     return LabeledReport(
         study_id=study,
         # `highlight` escapes every character of the report itself.
         highlighted=Markup(highlight(report, evidence)),  # noqa: S704
-        mined_severity=None if pd.isna(grade) else int(grade),
-        probabilities=(
-            None
-            if pd.isna(grade)
-            else tuple(float(row[name]) for name in SEVERITY_PROBABILITY_COLUMNS)
-        ),
+        mined_severity=int(row["edema_severity"]) if is_mined else None,
+        probabilities=probabilities if is_mined else None,
         true_severity=int(fact["severity"]),
         reported_severity=int(fact["reported_severity"]) if fact["states_severity"] else None,
     )
