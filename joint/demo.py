@@ -38,8 +38,8 @@ class DemoError(ValueError):
     """A demo that cannot run as asked; the message says what was expected."""
 
 
-SEVERITY_STATED = 0.5
-"""Share of the demo's reports that say the severity."""
+SEVERITY_STATED = 0.3
+"""Chance that a report of the demo says the severity: most archives are mostly silent."""
 
 
 @dataclass(frozen=True)

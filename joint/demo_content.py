@@ -135,8 +135,8 @@ def _pick_highlights(
     for pair, values in differences.items():
         difference = values[HEADLINE]
         if difference is not None:
-            ends = f"95 % interval [{difference.low:+.3f}, {difference.high:+.3f}]"
-            tiles.append(Highlight(f"{difference.value:+.3f}", f"AUC, {pair}", ends))
+            value, ends = _say(difference, signed=True).split(" ", 1)
+            tiles.append(Highlight(value, f"AUC, {pair}", f"95 % interval {ends}"))
     tiles.append(Highlight(_number(ours["ece"]), "calibration error", "after calibration"))
     minutes, seconds = divmod(round(sum(record.seconds.values())), 60)
     tiles.append(Highlight(f"{minutes} min {seconds} s", "the whole way", "from reports to page"))
