@@ -90,7 +90,8 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch(tmp_path, micro_batc
     whole, parts = dropout_free_gradient(None), dropout_free_gradient(micro_batch)
     largest = float(max(abs(value).max() for value in whole.values()))
     for name, gradient in whole.items():
-        assert parts[name] == pytest.approx(gradient, abs=1e-6 * largest), name
+        # float32: other sizes of a matrix product round otherwise
+        assert parts[name] == pytest.approx(gradient, abs=1e-5 * largest), name
 
 
 def dropout_free_gradient(micro_batch):
