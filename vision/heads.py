@@ -11,13 +11,18 @@ from data_cards.findings import SEVERITY_LEVELS
 THRESHOLDS = SEVERITY_LEVELS - 1
 FIRST_GAP = 1.0
 """Distance of neighbouring cuts at the start, in logits."""
+SCALE_RATE = 5.0
+"""How much faster the scale learns than other weights: it has to grow about fivefold."""
 
 
 class SeverityHead(nn.Module):
-    """Proportional odds: one score and ordered cuts, P(y > k) = sigmoid(score − cut_k).
+    """Proportional odds: one score and ordered cuts, P(y > k) = sigmoid(scale × (score − cut_k)).
 
     The cuts stay in order by construction (softplus gaps), so that the probabilities of the
     four levels are never negative. McCullagh 1980; as a network head CORAL, Cao et al. 2020.
+    The scale moves score and gaps together: without it the gaps, learned one small step at a
+    time, stay so narrow that the middle levels are hardly ever the most probable (macro-F1 0.33
+    instead of 0.63 after 250 steps on the phantom, at the same AUC).
     """
 
     def __init__(self, width: int) -> None:
@@ -26,12 +31,14 @@ class SeverityHead(nn.Module):
         self.first_cut = nn.Parameter(torch.tensor([-FIRST_GAP]))
         gap = torch.tensor(FIRST_GAP)
         self.raw_gaps = nn.Parameter(torch.log(torch.expm1(gap)).repeat(THRESHOLDS - 1))
+        self.slow_log_scale = nn.Parameter(torch.zeros(1))
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """Turn embeddings [n, width] into cumulative logits [n, 3], falling along the row."""
         gaps = softplus(self.raw_gaps).cumsum(dim=0)
         cuts = torch.cat([self.first_cut, self.first_cut + gaps])
-        logits: Tensor = self.score(embeddings) - cuts
+        scale = torch.exp(SCALE_RATE * self.slow_log_scale)
+        logits: Tensor = scale * (self.score(embeddings) - cuts)
         return logits
 
 
