@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,13 +111,21 @@ def make_accelerator(settings: RunSettings) -> Accelerator:
     if settings.loop.threads is not None:
         torch.set_num_threads(settings.loop.threads)
     distributed = DistributedDataParallelKwargs(
-        find_unused_parameters=False, broadcast_buffers=False, gradient_as_bucket_view=True
+        find_unused_parameters=False, gradient_as_bucket_view=True
     )
+    # The first convolution has one channel: two layouts of the same bytes, which DDP warns of.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     return Accelerator(
         cpu=not torch.accelerator.is_available(),
         mixed_precision=settings.loop.mixed_precision,
         kwargs_handlers=[distributed],
     )
+
+
+def leave_launch() -> None:
+    """Close what connects the processes; without it some abort on their way out."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def build_task(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from configs.settings import load_settings
 from joint.evaluation import Evaluation
 from joint.html_report import format_cell
-from joint.run import RunResult, run_training
+from joint.run import RunResult, leave_launch, run_training
 from joint.run_settings import RunSettings
 from vision.metrics import METRIC_LABELS
 
@@ -31,7 +32,9 @@ def describe_result(result: RunResult) -> list[str]:
         return [
             f"interrupted after step {progress.step}, which is saved; the same command goes on",
         ]
-    lines = [f"{result.folder.path}: {progress.step} steps, best at step {progress.best_step}"]
+    best = progress.best_step
+    picked = "no validation score, the last counts" if best is None else f"best at step {best}"
+    lines = [f"{result.folder.path}: {progress.step} steps, {picked}"]
     if progress.skipped:
         lines.append(f"{progress.skipped} steps skipped: loss or gradient not finite")
     if result.tracking_problems:
@@ -40,20 +43,23 @@ def describe_result(result: RunResult) -> list[str]:
 
 
 def describe_evaluation(evaluation: Evaluation) -> list[str]:
-    """Give the test metrics as a table in lines of text, one column per reference."""
+    """Give the test metrics as tables in lines of text: severity per reference, then findings."""
     tables: Mapping[str, Mapping[str, object]] = evaluation.calibrated
     lines = [f"{'on the image alone':24}" + "".join(f"{name:>26}" for name in tables)]
     lines.append(f"{'test images':24}" + "".join(f"{evaluation.images[n]:>26}" for n in tables))
     for metric, label in METRIC_LABELS.items():
         cells = [format_cell(values[metric]) for values in evaluation.calibrated.values()]
         lines.append(f"{label:24}" + "".join(f"{cell:>26}" for cell in cells))
+    columns = {"images": "n", "positive": "positives", "AUC": "auc", "AP": "average_precision"}
+    lines.append(f"{'against the report':24}" + "".join(f"{head:>10}" for head in columns))
+    for finding, values in evaluation.findings.items():
+        cells = [format_cell(values[name]) for name in columns.values()]
+        lines.append(f"{finding:24}" + "".join(f"{cell:>10}" for cell in cells))
     return lines
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run from the command line; returns the exit code. Only the main process prints."""
-    from accelerate import PartialState
-
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if not arguments:
         sys.stderr.write("usage: python -m joint.train CONFIG [key=value …]\n")
@@ -65,10 +71,10 @@ def main(arguments: Sequence[str]) -> int:
             raise
         sys.stderr.write(f"kerley: {error}\n")
         return BAD_INPUT_EXIT_CODE
-    if PartialState().is_main_process:
+    finally:
+        leave_launch()
+    if os.environ.get("RANK", "0") == "0":
         sys.stdout.write("\n".join(describe_result(result)) + "\n")
-    if PartialState().num_processes > 1:
-        PartialState().destroy_process_group()
     return INTERRUPTED_EXIT_CODE if result.evaluation is None else 0
 
 

@@ -30,13 +30,26 @@ def results(tmp_path_factory):
     }
 
 
-@pytest.mark.parametrize("case", ["uneven", "micro", "unlabelled_rank", "empty_rank"])
-def test_two_processes_train_as_one(results, case):
+@pytest.mark.parametrize(
+    ("case", "tolerance"),
+    [
+        ("uneven", 1e-5),
+        ("micro", 1e-5),
+        ("unlabelled_rank", 1e-5),
+        ("empty_rank", 1e-5),
+        # Over many steps rounding grows, with the number of threads alone; in float64 it shows
+        # that nothing but rounding differs.
+        ("double", 1e-10),
+    ],
+)
+def test_two_processes_train_as_one(results, case, tolerance):
     one, two = results[case]
     assert one.keys() == two.keys()
-    differences = {name: np.abs(one[name] - two[name]).max(initial=0) for name in one}
-    scale = max(1.0, *(np.abs(one[name]).max(initial=0) for name in one))
-    assert max(differences.values()) <= 1e-5 * scale, max(differences, key=differences.get)
+    differences = {
+        name: np.abs(one[name] - two[name]).max(initial=0) / max(1.0, np.abs(one[name]).max())
+        for name in one
+    }
+    assert max(differences.values()) <= tolerance, max(differences, key=differences.get)
 
 
 @pytest.mark.parametrize("rows", [8, 7, 1])

@@ -16,16 +16,19 @@ from joint.gather import RowGather
 from joint.joint_task import gather_pairs
 from joint.loop import share_sizes
 from joint.losses import PairRows, contrastive_loss
+from joint.run import leave_launch
 from tests.joint.tiny import tiny_joint_task, tiny_loop, train, weights_of
 from vision.batches import BatchSettings
 
 WIDTH = 6
 
 
-def train_unevenly(out: Path, name: str, rows: np.ndarray, size: int, **changes) -> None:
-    """Train on chosen rows: the last batch of an epoch is smaller and may be one row."""
-    task = tiny_joint_task(batches=BatchSettings(size=size))
-    object.__setattr__(task.images, "train", rows)
+def train_unevenly(out: Path, name: str, *, is_double: bool = False, **changes) -> None:
+    """Train on 17 rows in batches of 8: the last batch of an epoch is one row."""
+    task = tiny_joint_task(batches=BatchSettings(size=8))
+    object.__setattr__(task.images, "train", np.arange(17))
+    if is_double:
+        make_double(task)
     _, _, recorded = train(task, out / name / str(Accelerator(cpu=True).num_processes), **changes)
     if Accelerator(cpu=True).is_main_process:
         losses = np.array(
@@ -33,6 +36,18 @@ def train_unevenly(out: Path, name: str, rows: np.ndarray, size: int, **changes)
         )
         scores = np.array([v["loss_severity"] for kind, _, v in recorded if kind == "validate"])
         np.savez(out / f"{name}.npz", losses=losses, scores=scores, **weights_of(task))
+
+
+def make_double(task) -> None:
+    """Compute in float64: what is left of a difference then is no rounding."""
+    task.model.double()
+    prepare = task.prepare
+
+    def prepare_double(batch):
+        prepared = prepare(batch)
+        return {n: v.double() if v.is_floating_point() else v for n, v in prepared.items()}
+
+    task.prepare = prepare_double
 
 
 def take_one_step(out: Path, name: str, rows: np.ndarray) -> None:
@@ -77,14 +92,16 @@ def contrastive_gradient(out: Path, dtype: torch.dtype, rows: int) -> None:
 def main(out: Path) -> None:
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
-    train_unevenly(out, "uneven", np.arange(17), 8)
-    train_unevenly(out, "micro", np.arange(17), 8, micro_batch=2, steps=3)
+    train_unevenly(out, "uneven")
+    train_unevenly(out, "micro", micro_batch=2, steps=3)
+    train_unevenly(out, "double", is_double=True, steps=30, evaluate_every=30)
     # 0, 3, 6, … have no severity: dealt in turn, the second process has no labelled row here.
     take_one_step(out, "unlabelled_rank", np.array([1, 0, 2, 3, 4, 6, 7]))
     take_one_step(out, "empty_rank", np.array([4]))
     for dtype in (torch.float64, torch.float32):
         for rows in (8, 7, 1):
             contrastive_gradient(out, dtype, rows)
+    leave_launch()
 
 
 if __name__ == "__main__":
