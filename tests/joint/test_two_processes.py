@@ -18,12 +18,15 @@ def results(tmp_path_factory):
     folders = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    running = []
     for folder, launcher in zip(folders, ([], launch), strict=True):
         command = [sys.executable, *launcher, "-m", "tests.joint.two_processes", str(folder)]
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=300, check=False
+        running.append(
+            subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         )
-        assert done.returncode == 0, done.stderr[-3000:]
+    for process in running:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors[-3000:]
     return {
         file.stem: tuple(dict(np.load(folder / file.name)) for folder in folders)
         for file in sorted(folders[0].glob("*.npz"))
