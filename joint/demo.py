@@ -143,7 +143,7 @@ def choose_unseen(listing: Listing, count: int) -> list[Path]:
 
 
 class Clock:
-    """Times the stages of the demo; a stage that a later run finds done keeps its first time."""
+    """Times the stages of the demo; a later run that finds a stage done leaves its time."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -153,7 +153,7 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str, doing: str) -> Iterator[None]:
-        """Announce a stage and keep its longest time."""
+        """Announce a stage and time it; of several runs the longest counts, which did the work."""
         logger.info("%s", doing)
         start = time.monotonic()
         yield

@@ -60,7 +60,8 @@ def describe_demo(record: DemoRecord) -> ReportContent:
             ResultTable(
                 "Joint model minus a control, against the true grade",
                 {pair: _pick(values) for pair, values in differences.items()},
-                note="Paired, over patients. The words add what is left over shuffled pairs.",
+                note="Paired, over patients, of one training seed. The words add what is left over"
+                " shuffled pairs.",
                 row_heading="Difference",
                 kind="differences",
             ),

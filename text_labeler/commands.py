@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from data_cards.study import Listing
 
 app = typer.Typer()
 SHARED_CLASSES = (
@@ -40,6 +37,7 @@ def mine(
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
 ) -> None:
     """Label the reports of a corpus, with the words behind each label."""
+    from data_cards.corpora import read_source
     from text_labeler.label_formats import FORMATS, write_label_csv
     from text_labeler.mining import mine as mine_listing
     from text_labeler.rulebook import load_rulebook
@@ -47,7 +45,7 @@ def mine(
     load_rulebook().profile(profile)
     if layout not in FORMATS:
         raise CommandError(f"--format {layout}: expected one of {', '.join(FORMATS)}")
-    listing = _read_source(source, root)
+    listing = read_source(source, root)
     table = out if layout == "table" else out.with_suffix(".parquet")
     manifest = mine_listing(listing, table, profile=profile, workers=workers)
     rate = manifest.studies / max(manifest.seconds, 1e-3)
@@ -59,19 +57,6 @@ def mine(
     if layout != "table":
         write_label_csv(table, table.with_suffix(".csv"), layout, listing)
         print(f"{table.with_suffix('.csv')}: in the layout of {layout}")
-
-
-def _read_source(source: str, root: Path | None) -> Listing:
-    from data_cards.corpora import find_corpus
-    from data_cards.report_table import TABLE_ENDINGS, read_report_table
-
-    path = Path(source)
-    if path.suffix.lower() in TABLE_ENDINGS:
-        return read_report_table(path)
-    corpus = find_corpus(source)
-    if root is None:
-        raise CommandError(f"{source}: say where the corpus lies with --root FOLDER")
-    return corpus.read(root)
 
 
 @app.command(name="explain-report")

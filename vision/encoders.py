@@ -199,7 +199,7 @@ def _probe_width(trunk: nn.Module, name: str) -> int:
 
 
 def _mark_channels_last(images: Tensor) -> Tensor:
-    """Give [n, 1, h, w] channels-last strides, up to 1.8 times faster on a CPU than without.
+    """Give [n, 1, h, w] channels-last strides, which a CPU computes faster.
 
     With one channel both layouts are the same bytes, so `contiguous` would change nothing.
     Weights stay contiguous, as saving them and bucketing their gradients expect.

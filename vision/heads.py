@@ -21,8 +21,7 @@ class SeverityHead(nn.Module):
     The cuts stay in order by construction (softplus gaps), so that the probabilities of the
     four levels are never negative. McCullagh 1980; as a network head CORAL, Cao et al. 2020.
     The scale moves score and gaps together: without it the gaps, learned one small step at a
-    time, stay so narrow that the middle levels are hardly ever the most probable (macro-F1 0.33
-    instead of 0.63 after 250 steps on the phantom, at the same AUC).
+    time, stay so narrow that the middle levels are hardly ever the most probable.
     """
 
     def __init__(self, width: int) -> None:

@@ -29,7 +29,7 @@ def read_image(
     """Read one X-ray: header first, then pixels, turned and windowed once.
 
     `at_least` allows a reduced decode of a JPEG whose longer side stays at least that many
-    pixels (scaled DCT, 3 to 4 times faster on full-size files). `white_level` is the stored
+    pixels (scaled DCT, much faster on full-size files). `white_level` is the stored
     value that means white in a 16-bit PNG or TIFF (65535 for PadChest): such files hold 10 to
     16 bits and do not say so, so that without it they are refused instead of read too dark.
     Raises ImageError naming the file and the reason: not an image, truncated, several frames,

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 import kerley
 from data_cards.label_table import read_label_table
+from data_cards.study import CorpusError
 from text_labeler.commands import CommandError
 
 CSV = (
@@ -90,5 +91,5 @@ def test_explain_report_reads_a_file(tmp_path):
     ],
 )
 def test_mistakes_are_named(arguments, said):
-    with pytest.raises(CommandError, match=said):
+    with pytest.raises((CommandError, CorpusError), match=said):
         _run(*arguments)
