@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import kerley
 from data_cards.label_table import read_label_table
 from data_cards.study import CorpusError
-from text_labeler.commands import CommandError
+from text_labeler.command_error import CommandError
 
 CSV = (
     "study_id,patient_id,report\n"
