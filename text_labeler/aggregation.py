@@ -1,11 +1,11 @@
-"""From the mentions of a report to one label for each finding, as a profile counts them."""
+"""From what a report's sentences say to one label for each finding, as a profile counts them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from data_cards.findings import FINDINGS, LabelCode
+from data_cards.findings import LabelCode
 from text_labeler.mentions import Mention
 from text_labeler.rules_schema import Profile
 
@@ -15,27 +15,30 @@ CODES = {
     "uncertain": LabelCode.UNCERTAIN,
     "negative": LabelCode.NEGATIVE,
 }
-_RANK = {LabelCode.NEGATIVE: 0, LabelCode.UNCERTAIN: 1, LabelCode.POSITIVE: 2}
+_RANK = {LabelCode.NEGATIVE: 0, LabelCode.UNCERTAIN: 2, LabelCode.POSITIVE: 4}
 _NORMAL_STUDY = frozenset({"cardiopulmonary_process", "acute_process"})
 
 
 class Vote(NamedTuple):
-    """What one mention says of one finding."""
+    """What one mention says of one finding; of several votes, the one of highest rank counts."""
 
     finding: str
-    code: LabelCode
+    code: int
     probability: float
+    says: str
+    rank: float
 
 
 class Aggregator:
     """Applies a profile: which concepts speak for which finding, and what a status says.
 
-    Over mentions, positive goes before uncertain and uncertain before negative (Irvin et al.
-    2019); the probability is the highest among the mentions of the winning code.
+    Of the groups of sections in a profile, the first that speaks of a finding decides on it. Among
+    the mentions of a group, positive goes before uncertain and uncertain before negative (Irvin et
+    al. 2019); the probability is the highest among the mentions of the winning code.
     """
 
-    def __init__(self, profile: Profile) -> None:
-        self._profile = profile
+    def __init__(self, profile: Profile, findings: Sequence[str]) -> None:
+        self._policy = profile.no_finding
         self._meanings = {
             name: (CODES[status.says], status.probability)
             for name, status in profile.statuses.items()
@@ -50,6 +53,8 @@ class Aggregator:
         self._blocking = frozenset(profile.no_finding.blocked_by)
         self._ignored = frozenset(profile.no_finding.ignores)
         self._votes: dict[tuple[str, str], tuple[Vote, ...]] = {}
+        self._labels: dict[str, int | None] = dict.fromkeys(findings)
+        self._probabilities: dict[str, float | None] = dict.fromkeys(findings)
 
     def votes(self, mention: Mention) -> tuple[Vote, ...]:
         """Say what a mention means for each finding it speaks of."""
@@ -59,34 +64,30 @@ class Aggregator:
         return self._votes[key]
 
     def aggregate(
-        self, mentions: Iterable[Mention], *, has_text: bool
+        self, groups: Sequence[dict[str, Vote]], *, is_blocked: bool, has_text: bool
     ) -> tuple[dict[str, int | None], dict[str, float | None]]:
-        """Return codes and probabilities for each finding of FINDINGS; None: not mentioned.
+        """Return codes and probabilities for each finding; None: not mentioned.
 
-        has_text: whether any section that counts says something, for No Finding.
+        groups: for each group of sections the best vote for each finding, the deciding one first.
+        is_blocked: a sentence speaks against No Finding; has_text: a counted section says
+        something.
         """
-        best: dict[str, Vote] = {}
-        is_blocked = False
-        for mention in mentions:
-            for vote in self.votes(mention):
-                known = best.get(vote.finding)
-                if known is None or _order(vote) > _order(known):
-                    best[vote.finding] = vote
-            if mention.concept in self._blocking and not is_blocked:
-                meaning = self._meanings.get(mention.status)
-                is_blocked = meaning is not None and meaning[0] is not LabelCode.NEGATIVE
-        labels: dict[str, int | None] = dict.fromkeys(FINDINGS)
-        probabilities: dict[str, float | None] = dict.fromkeys(FINDINGS)
-        for finding, vote in best.items():
-            labels[finding], probabilities[finding] = int(vote.code), vote.probability
-            is_abnormal = vote.code is not LabelCode.NEGATIVE and finding not in self._ignored
-            is_blocked = is_blocked or is_abnormal
+        best = groups[-1]
+        for group in reversed(groups[:-1]):
+            if group:
+                best = {**best, **group}
+        labels, probabilities = self._labels.copy(), self._probabilities.copy()
+        for finding, code, probability, _, _ in best.values():
+            labels[finding] = code
+            probabilities[finding] = probability
+            if code and finding not in self._ignored:
+                is_blocked = True
         if has_text:
             labels[NO_FINDING], probabilities[NO_FINDING] = self._judge_no_finding(is_blocked)
         return labels, probabilities
 
     def _judge_no_finding(self, is_blocked: bool) -> tuple[int | None, float | None]:
-        policy = self._profile.no_finding
+        policy = self._policy
         if not is_blocked:
             return int(LabelCode.POSITIVE), policy.probability
         if policy.when_abnormal == "blank":
@@ -100,13 +101,19 @@ class Aggregator:
         code, probability = meaning
         for finding, part in self._sources.get(concept, ()):
             if part == "concepts":
-                yield Vote(finding, code, probability)
+                yield _make_vote(finding, code, probability)
             elif code is not LabelCode.NEGATIVE:
                 if part == "uncertain_from":
                     hedged = min(probability, self._hedge)
-                    yield Vote(finding, LabelCode.UNCERTAIN, hedged)
+                    yield _make_vote(finding, LabelCode.UNCERTAIN, hedged)
                 else:
-                    yield Vote(finding, code, probability)
+                    yield _make_vote(finding, code, probability)
+
+    def blocks_no_finding(self, mention: Mention) -> bool:
+        """Tell whether a mention that is no finding of the profile speaks against No Finding."""
+        meaning = self._meanings.get(mention.status)
+        is_said = meaning is not None and meaning[0] is not LabelCode.NEGATIVE
+        return is_said and mention.concept in self._blocking
 
     def denies_disease(self, mention: Mention) -> bool:
         """Tell whether a mention calls the study normal ("no acute cardiopulmonary process")."""
@@ -115,5 +122,6 @@ class Aggregator:
         return is_negative and mention.concept in _NORMAL_STUDY
 
 
-def _order(vote: Vote) -> tuple[int, float]:
-    return _RANK[vote.code], vote.probability
+def _make_vote(finding: str, code: LabelCode, probability: float) -> Vote:
+    says = code.name.lower()
+    return Vote(finding, int(code), probability, says, _RANK[code] + probability)

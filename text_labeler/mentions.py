@@ -21,32 +21,36 @@ _PASSED = frozenset({"grade", "change"})
 class Mention:
     """A concept named in a sentence, and what the sentence says of it.
 
-    `start`, `end`, `cue_start`, `cue_end`: characters within the sentence; `first`, `last`: words.
+    Places are words of the sentence, half-open: `first`, `last` where cues find it, `shown_first`,
+    `shown_last` the words that name it, `cue_first`, `cue_last` its cue's (equal: no cue).
     `status` is a status of cues.yaml; `cue` the name of the group that gave it. `item` is the
     place among the items of its clause. A mention is `closed` when its own predicate says all
-    ("the heart is enlarged"): cues around it do not change it.
+    ("the heart is enlarged"): cues around it do not change it. `laterality`: left, right,
+    bilateral or nothing; `anatomy`: a region's name or nothing.
     """
 
     concept: str
-    start: int
-    end: int
     first: int
     last: int
     item: int
+    shown_first: int
+    shown_last: int
     status: str = "affirmed"
     cue: str = ""
-    cue_start: int | None = None
-    cue_end: int | None = None
+    cue_first: int = 0
+    cue_last: int = 0
     closed: bool = False
     grade: str = ""
     change: str = ""
+    laterality: str = ""
+    anatomy: str = ""
     linked_status: str = ""
     superseded: bool = False
 
     def set_status(self, status: str, cue: Item) -> None:
         """Take a status from a cue."""
         self.status, self.cue = status, cue.name
-        self.cue_start, self.cue_end = cue.start, cue.end
+        self.cue_first, self.cue_last = cue.first, cue.last
 
 
 @dataclass
@@ -78,7 +82,7 @@ class MentionFinder:
         """Fill `clause.mentions`."""
         items = clause.items
         mentions = [
-            Mention(item.name, item.start, item.end, item.first, item.last, index)
+            Mention(item.name, item.first, item.last, index, item.first, item.last)
             for index, item in enumerate(items)
             if item.kind == "concept"
         ]
@@ -120,18 +124,19 @@ class MentionFinder:
             meaning = self._structures[structure.name].means.get(predicate.name, {})
             comes_before = place < index
             for concept, status in meaning.items():
-                start, end = structure.start, structure.end
+                shown_first, shown_last = structure.first, structure.last
                 if status != "normal":  # the words that name the finding are both
-                    start, end = min(start, predicate.start), max(end, predicate.end)
+                    shown_first = min(shown_first, predicate.first)
+                    shown_last = max(shown_last, predicate.last)
                 mention = Mention(
-                    concept, start, end, structure.first, structure.last, index,
+                    concept, structure.first, structure.last, index, shown_first, shown_last,
                     closed=comes_before or status == "normal",
                 )  # fmt: skip
                 if not comes_before:
                     mention.first, mention.item = predicate.first, min(index, place)
                 mention.set_status(status, predicate)
                 if status == "affirmed":
-                    mention.cue, mention.cue_start, mention.cue_end = "", None, None
+                    mention.cue, mention.cue_first, mention.cue_last = "", 0, 0
                 mentions.append(mention)
         return mentions
 

@@ -28,15 +28,10 @@ class Entry(NamedTuple):
 
 
 class Item(NamedTuple):
-    """A phrase found in a sentence.
-
-    `start`, `end`: characters within the sentence, half-open; `first`, `last`: words, half-open.
-    """
+    """A phrase found in a sentence; `first`, `last`: its words, half-open."""
 
     kind: str
     name: str
-    start: int
-    end: int
     first: int
     last: int
 
@@ -133,33 +128,27 @@ class PhraseTrie:
     def find(self, sentence: str) -> list[Item]:
         """Find phrases in a lower-case sentence, from the left, the longest first, none inside
         of another."""
-        words = []
-        spans = []
-        for match in WORD.finditer(sentence):
-            word = match.group()
-            words.append(self._forms.get(word, word))
-            spans.append(match.span())
+        words = self._split(sentence)
         words.append("")  # no phrase holds an empty word, so every walk ends here
+        root = self._root
         items = []
-        first = 0
-        while first < len(spans):
-            node = self._root.get(words[first])
+        reached = 0
+        for first, word in enumerate(words):
+            if first < reached or word not in root:
+                continue
+            node = root[word]
             last = first
-            longest = 0
             entry: Entry | None = None
             while node is not None:
                 last += 1
-                found = node.get("")
-                if found is not None:
-                    longest, entry = last, found
-                word = words[last]
-                node = node.get(word) if word else None
-            if entry is None:
-                first += 1
-                continue
-            item = Item(
-                entry.kind, entry.name, spans[first][0], spans[longest - 1][1], first, longest
-            )
-            items.append(item)
-            first = longest
+                if "" in node:
+                    reached, entry = last, node[""]
+                node = node.get(words[last]) if words[last] else None
+            if entry is not None:
+                items.append(Item(entry.kind, entry.name, first, reached))
         return items
+
+
+def find_spans(sentence: str) -> list[tuple[int, int]]:
+    """Give the characters of each word of a sentence, half-open."""
+    return [word.span() for word in WORD.finditer(sentence)]

@@ -164,4 +164,4 @@ class Profile(Settings):
     findings: dict[str, FindingSources]
     no_finding: NoFindingPolicy
     statuses: dict[str, StatusMeaning]
-    sections: tuple[str, ...]
+    sections: Annotated[tuple[Phrases, ...], Field(min_length=1)]

@@ -18,7 +18,7 @@ _DECORATION = " \t\r*#_>-•0123456789."
 
 
 class Section(NamedTuple):
-    """A section's name and the characters of its text, without the heading."""
+    """A section's name and the characters of its text, without the heading (or of the heading)."""
 
     name: str
     start: int
@@ -40,16 +40,22 @@ class SectionSplitter:
 
         cased: the readable text with its capitals. Sections whose text is blank are left out.
         """
-        headings = sorted(self._find_headings(cased))
         sections = []
         name, start = UNHEADED, 0
-        for heading_start, heading_end, heading_name in headings:
-            if heading_start < start:
-                continue
-            sections.append(Section(name, start, heading_start))
-            name, start = heading_name, heading_end
+        for heading in self.find_headings(cased):
+            sections.append(Section(name, start, heading.start))
+            name, start = heading.name, heading.end
         sections.append(Section(name, start, len(cased)))
         return [section for section in sections if cased[section.start : section.end].strip()]
+
+    def find_headings(self, cased: str) -> list[Section]:
+        """Give the headings of a text in their order, each with its section's name and its own
+        characters."""
+        headings: list[Section] = []
+        for start, end, name in sorted(self._find_headings(cased)):
+            if not headings or start >= headings[-1].end:
+                headings.append(Section(name, start, end))
+        return headings
 
     def _find_headings(self, cased: str) -> list[tuple[int, int, str]]:
         found = []

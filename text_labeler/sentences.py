@@ -14,9 +14,16 @@ SENTENCE_CHARACTERS = 2000
 _MASK = re.compile(r"X{3,}|_{2,}|\[\*\*[^\]\n]{0,200}\*\*\]")
 _HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_BOUNDARY = re.compile(r"[.?!](?=\s|$|[A-Z])|\n")
-_LAST_WORD = re.compile(r"([\w.]+)[.\s]*$")
-_NEW_LINE_STARTS = re.compile(r"[ \t\r]{0,40}(?:\d{1,2}[.)]|[-*•>#]|[A-Z]|\n|$)")
+_BLANK = r"\s\x00-\x08\x0e-\x1f\x7f"
+_PIECE = re.compile(
+    rf"""(?!\Z) [^.?!\n]*+
+    (?: (?: [.?!] (?! [{_BLANK}A-Z] | \Z )            # "2.5", "e.g.,"
+          | \n (?! [ \t\r]{{0,40}} (?: \d{{1,2}}[.)] | [-*•>\#] | [A-Z] | \n | \Z ) )
+        ) [^.?!\n]*+
+    )*+
+    (?: [.?!\n] | \Z )""",
+    re.VERBOSE,
+)
 _LETTER = re.compile(r"[^\W\d_]")
 _LOOK_BACK = 24
 
@@ -44,7 +51,7 @@ def make_readable(report: str) -> ReadableText:
     text = report if report.isascii() else report.translate(_SAME_LENGTH)
     text = _CONTROL.sub(" ", text)
     if "XXX" in text or "__" in text or "[**" in text:
-        text = _MASK.sub(lambda mask: " " * len(mask.group()), text)
+        text = _blank_masks(text)
     lowered = text.lower()
     if len(lowered) != len(text):  # a few letters become two in lower case: keep those
         lowered = "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
@@ -53,41 +60,48 @@ def make_readable(report: str) -> ReadableText:
     return ReadableText(text, lowered)
 
 
-class SentenceSplitter:
-    """Finds sentences on characters: full stops, lists, and lines that begin something new."""
+def _blank_masks(text: str) -> str:
+    return _MASK.sub(lambda mask: " " * len(mask.group()), text)
+
+
+def cut_pieces(report: str) -> list[str]:
+    """Cut a report where a sentence may end: at full stops, and at lines that begin something new.
+
+    Joined, the pieces are the report. Whether a piece goes on in the next one, only its own end
+    tells (`SentenceEnds.goes_on`), so that what is known of a piece holds wherever it stands.
+    """
+    if not report.isascii():
+        report = report.translate(_SAME_LENGTH)
+    if "[**" in report:
+        report = _blank_masks(report)
+    return _PIECE.findall(report)
+
+
+class SentenceEnds:
+    """Tells apart the end of a sentence and the end of an abbreviation or a broken line."""
 
     def __init__(self, rules: SectionRules) -> None:
         self._abbreviations: Container[str] = frozenset(rules.abbreviations)
         self._continuing: Container[str] = frozenset(rules.continuing_words)
 
-    def split(self, cased: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """Give (start, end) of each sentence of `cased[start:end]` that holds a letter."""
-        begin = start
-        for boundary in _BOUNDARY.finditer(cased, start, end):
-            if self._goes_on(cased, begin, boundary, end):
-                continue
-            yield from _cut(cased, begin, boundary.end())
-            begin = boundary.end()
-        yield from _cut(cased, begin, end)
-
-    def _goes_on(self, cased: str, begin: int, boundary: re.Match[str], end: int) -> bool:
-        mark = boundary.group()
-        position = boundary.start()
-        look_back = cased[max(begin, position - _LOOK_BACK) : position]
+    def goes_on(self, piece: str) -> bool:
+        """Tell whether a piece of `cut_pieces` is not the end of its sentence."""
+        mark = piece[-1]
+        before = piece[-1 - _LOOK_BACK : -1]
         if mark == "\n":
-            starts_new = _NEW_LINE_STARTS.match(cased, boundary.end(), end)
-            return not starts_new or _last_word(look_back) in self._continuing
+            return _last_word(before) in self._continuing
         if mark == "?":
-            return not look_back or look_back[-1].isspace()
-        return mark == "." and _last_word(look_back) in self._abbreviations
+            return not before or before[-1].isspace()
+        return mark == "." and _last_word(before) in self._abbreviations
 
 
 def _last_word(text: str) -> str:
-    match = _LAST_WORD.search(text)
-    return match.group(1).lower() if match else ""
+    words = text.split()
+    return words[-1].lstrip("([\"'").lower() if words else ""
 
 
-def _cut(cased: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def cut_sentences(cased: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Give (start, end) of the sentence in a piece, if it holds a letter; a long one in parts."""
     while end - start > SENTENCE_CHARACTERS:
         limit = start + SENTENCE_CHARACTERS
         space = cased.rfind(" ", start + 1, limit)

@@ -16,12 +16,13 @@ class SeverityReading(NamedTuple):
     probabilities: Distribution
 
 
-class _Statement(NamedTuple):
+class Statement(NamedTuple):
     """One mention as probabilities of the levels, and how much of it is meant (1: affirmed)."""
 
     level: int
     probabilities: Distribution
     share: float
+    is_denied: bool
 
 
 class SeverityGrader:
@@ -34,24 +35,17 @@ class SeverityGrader:
         self._affirmed = frozenset(rules.readings.affirmed)
         self._denied = frozenset(rules.readings.denied)
 
-    def speaks(self, mention: Mention) -> bool:
-        """Tell whether a mention says something of the severity."""
-        return self._read(mention) is not None
-
-    def grade(self, mentions: Iterable[Mention]) -> SeverityReading | None:
-        """Combine the mentions of a report.
+    def grade(self, statements: Iterable[Statement]) -> SeverityReading | None:
+        """Combine the statements of a report.
 
         Affirmed levels count first, the highest of them; a hedged level above it draws the
         probabilities up by its share; denials count when nothing is affirmed or hedged.
         """
-        affirmed: list[_Statement] = []
-        hedged: list[_Statement] = []
-        denied: list[_Statement] = []
-        for mention in mentions:
-            statement = self._read(mention)
-            if statement is None:
-                continue
-            if mention.status in self._denied:
+        affirmed: list[Statement] = []
+        hedged: list[Statement] = []
+        denied: list[Statement] = []
+        for statement in statements:
+            if statement.is_denied:
                 denied.append(statement)
             else:
                 (affirmed if statement.share == 1 else hedged).append(statement)
@@ -66,13 +60,14 @@ class SeverityGrader:
                 return _reading(_mix(possible, base))
         return _reading(base)
 
-    def _read(self, mention: Mention) -> _Statement | None:
+    def read(self, mention: Mention) -> Statement | None:
+        """Say what a mention means for the severity, if anything."""
         if mention.superseded:
             return None
         status = mention.status
         if mention.concept in self._rules.denied_with:
             row = self._rules.denied_study
-            return _Statement(0, row, 1.0) if status in self._denied else None
+            return Statement(0, row, 1.0, True) if status in self._denied else None
         pattern = self._patterns.get(mention.concept)
         if pattern is None:
             pattern = self._linked.get(mention.concept)
@@ -89,7 +84,7 @@ class SeverityGrader:
         if rows is None or not share:
             return None
         row = rows.get(mention.grade, rows["ungraded"])
-        return _Statement(most_probable(row), row, share)
+        return Statement(most_probable(row), row, share, status in self._denied)
 
 
 def most_probable(probabilities: Sequence[float]) -> int:
@@ -97,7 +92,7 @@ def most_probable(probabilities: Sequence[float]) -> int:
     return max(range(len(probabilities)), key=lambda level: (probabilities[level], -level))
 
 
-def _rank(statement: _Statement) -> tuple[int, float, float]:
+def _rank(statement: Statement) -> tuple[int, float, float]:
     return statement.level, statement.share, statement.probabilities[statement.level]
 
 
@@ -105,7 +100,7 @@ def _reading(probabilities: Distribution) -> SeverityReading:
     return SeverityReading(most_probable(probabilities), probabilities)
 
 
-def _mix(statement: _Statement, base: Distribution) -> Distribution:
+def _mix(statement: Statement, base: Distribution) -> Distribution:
     share = statement.share
     p0, p1, p2, p3 = (
         share * said + (1 - share) * otherwise

@@ -125,7 +125,7 @@ def test_text_of_no_words_says_nothing(labeler):
 
 def test_very_long_report_is_read_to_the_limit(labeler):
     sentence = "No pleural effusion. "
-    report = sentence * (10_000_000 // len(sentence)) + "Pneumonia."
+    report = sentence * (LABELED_CHARACTERS // len(sentence) + 1) + "Pneumonia."
     result = labeler(report)
     assert result.truncated
     assert result.labels["Pleural Effusion"] == 0

@@ -6,7 +6,13 @@ import pytest
 
 from text_labeler.rulebook import load_rulebook
 from text_labeler.sections import SectionSplitter
-from text_labeler.sentences import SENTENCE_CHARACTERS, SentenceSplitter, make_readable
+from text_labeler.sentences import (
+    SENTENCE_CHARACTERS,
+    SentenceEnds,
+    cut_pieces,
+    cut_sentences,
+    make_readable,
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +67,19 @@ def test_sections(rules, text, sections):
     ],
 )
 def test_sentences(rules, text, sentences):
-    found = SentenceSplitter(rules).split(text, 0, len(text))
-    assert [text[start:end].strip() for start, end in found] == sentences
+    ends = SentenceEnds(rules)
+    found = [""]
+    for piece in cut_pieces(text):
+        found[-1] += piece
+        if not ends.goes_on(piece):
+            found.append("")
+    assert "".join(found) == text
+    assert [sentence.strip() for sentence in found if any(map(str.isalpha, sentence))] == sentences
 
 
-def test_a_text_without_ends_is_cut_between_words(rules):
+def test_a_text_without_ends_is_cut_between_words():
     text = "effusion " * 1000
-    pieces = list(SentenceSplitter(rules).split(text, 0, len(text)))
+    pieces = list(cut_sentences(text, 0, len(text)))
     assert max(end - start for start, end in pieces) <= SENTENCE_CHARACTERS
     assert "".join(text[start:end] for start, end in pieces) == text
     assert all(text[start:end].split(maxsplit=1)[0] == "effusion" for start, end in pieces)

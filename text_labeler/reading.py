@@ -1,0 +1,223 @@
+"""What each piece of a report says, read once: the same sentences recur in every corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from data_cards.label_table import EvidenceRow
+from text_labeler.aggregation import Aggregator, Vote
+from text_labeler.assertion import SentenceReader
+from text_labeler.mentions import Mention
+from text_labeler.phrases import find_spans
+from text_labeler.rulebook import RuleBook
+from text_labeler.sections import UNHEADED, SectionSplitter
+from text_labeler.sentences import (
+    ReadableText,
+    SentenceEnds,
+    cut_pieces,
+    cut_sentences,
+    make_readable,
+)
+from text_labeler.severity import SeverityGrader, Statement
+
+REMEMBERED_PIECES = 200_000
+"""Readings kept by piece; when there are more, all are forgotten and reading begins anew."""
+
+REMEMBERED_CHARACTERS = 1000
+"""Longer pieces hardly recur, and are not kept."""
+
+SEVERITY_EVIDENCE = "Edema Severity"
+"""The name under which evidence for the severity level stands."""
+
+
+class Evidence(NamedTuple):
+    """One mention behind a label: `report[start:end]` are its words, and so for its cue.
+
+    `assertion`: positive, uncertain or negative for a finding; the status (cues.yaml) for the
+    severity. `rule`: the concept and the cue that gave it, as the YAML files name them. `change`:
+    better, worse, unchanged, new, or nothing; `grade`: a grade word's row, or nothing;
+    `laterality`: left, right, bilateral, or nothing; `anatomy`: a region's name, or nothing.
+    """
+
+    finding: str
+    section: str
+    start: int
+    end: int
+    assertion: str
+    rule: str
+    cue_start: int | None
+    cue_end: int | None
+    change: str = ""
+    grade: str = ""
+    laterality: str = ""
+    anatomy: str = ""
+
+    def to_row(self) -> EvidenceRow:
+        """Return what the label table keeps of it."""
+        return {
+            "finding": self.finding,
+            "section": self.section,
+            "start": self.start,
+            "end": self.end,
+            "assertion": self.assertion,
+            "rule": self.rule,
+            "cue_start": self.cue_start,
+            "cue_end": self.cue_end,
+        }
+
+
+class Reading(NamedTuple):
+    """What a sentence says, ready to be counted; places are characters of its piece.
+
+    `normal`: evidence for No Finding, which counts when the whole report is normal.
+    """
+
+    votes: tuple[Vote, ...]
+    blocks_no_finding: bool
+    statements: tuple[Statement, ...]
+    evidence: tuple[Evidence, ...]
+    normal: tuple[Evidence, ...]
+
+
+class Part:
+    """What stands under one heading in a piece, or before any; read when it is first asked for.
+
+    `section`: the section that the heading begins, or nothing.
+    """
+
+    __slots__ = ("_readings", "_source", "section")
+
+    def __init__(self, section: str, source: Callable[[], Iterable[Reading]]) -> None:
+        self.section = section
+        self._source: Callable[[], Iterable[Reading]] | None = source
+        self._readings: tuple[Reading, ...] = ()
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """One for each sentence. What stands in a section that does not count is never read."""
+        if self._source is not None:
+            self._readings = tuple(self._source())
+            self._source = None
+        return self._readings
+
+
+_GOES_ON: tuple[Part, ...] = ()
+"""Remembered of a piece that is not the end of its sentence."""
+
+
+class PieceReader:
+    """Reads pieces of reports; a reading depends on nothing but the text of its piece."""
+
+    def __init__(self, book: RuleBook, aggregator: Aggregator) -> None:
+        self._headings = SectionSplitter(book.sections)
+        self._ends = SentenceEnds(book.sections)
+        self._reader = SentenceReader(book)
+        self._aggregator = aggregator
+        self._severity = SeverityGrader(book.severity)
+        self._remembered: dict[str, tuple[Part, ...]] = {}
+
+    def find_parts(self, report: str) -> Iterator[tuple[str, int, Part]]:
+        """Give the parts of a report: the section, where the part's piece begins, and the part."""
+        remembered = self._remembered
+        section, offset, held = UNHEADED, 0, ""
+        for cut in cut_pieces(report):
+            piece = held + cut if held else cut
+            parts = remembered.get(piece)
+            if parts is None:
+                parts = self._remember(piece)
+            if not parts:
+                held = piece
+                continue
+            held = ""
+            for part in parts:
+                section = part.section or section
+                yield section, offset, part
+            offset += len(piece)
+        if held:
+            for part in self._cut_parts(held):
+                section = part.section or section
+                yield section, offset, part
+
+    def _remember(self, piece: str) -> tuple[Part, ...]:
+        if len(piece) > REMEMBERED_CHARACTERS:
+            return tuple(self._cut_parts(piece))
+        parts = _GOES_ON if self._ends.goes_on(piece) else tuple(self._cut_parts(piece))
+        if len(self._remembered) >= REMEMBERED_PIECES:
+            self._remembered.clear()
+        self._remembered[piece] = parts
+        return parts
+
+    def _cut_parts(self, piece: str) -> Iterator[Part]:
+        text = make_readable(piece)
+        name, start = "", 0
+        if ":" in piece or "\n" in piece:
+            for heading in self._headings.find_headings(text.cased):
+                yield self._make_part(name, text, start, heading.start)
+                name, start = heading.name, heading.end
+        yield self._make_part(name, text, start, len(piece))
+
+    def _make_part(self, name: str, text: ReadableText, start: int, end: int) -> Part:
+        return Part(name, partial(self._read_sentences, text, start, end))
+
+    def _read_sentences(self, text: ReadableText, start: int, end: int) -> Iterator[Reading]:
+        for first, last in cut_sentences(text.cased, start, end):
+            yield self._read_sentence(text.lowered[first:last], first)
+
+    def _read_sentence(self, sentence: str, offset: int) -> Reading:
+        mentions = self._reader.read(sentence)
+        if not mentions:
+            return _SAYS_NOTHING
+        best: dict[str, Vote] = {}
+        evidence: list[Evidence] = []
+        normal: list[Evidence] = []
+        statements: list[Statement] = []
+        blocks = False
+        spans = find_spans(sentence)
+        for mention in mentions:
+            votes = self._aggregator.votes(mention)
+            statement = self._severity.read(mention)
+            for vote in votes:
+                known = best.get(vote.finding)
+                if known is None or vote.rank > known.rank:
+                    best[vote.finding] = vote
+                evidence.append(_make_evidence(mention, vote.finding, vote.says, spans, offset))
+            if statement is not None:
+                statements.append(statement)
+                evidence.append(
+                    _make_evidence(mention, SEVERITY_EVIDENCE, mention.status, spans, offset)
+                )
+            if self._aggregator.denies_disease(mention):
+                normal.append(_make_evidence(mention, "No Finding", "positive", spans, offset))
+            blocks = blocks or self._aggregator.blocks_no_finding(mention)
+        return Reading(
+            tuple(best.values()), blocks, tuple(statements), tuple(evidence), tuple(normal)
+        )
+
+
+_SAYS_NOTHING = Reading((), False, (), (), ())
+
+
+def _make_evidence(
+    mention: Mention,
+    finding: str,
+    assertion: str,
+    spans: Sequence[tuple[int, int]],
+    offset: int,
+) -> Evidence:
+    has_cue = mention.cue_last > mention.cue_first
+    return Evidence(
+        finding,
+        "",
+        offset + spans[mention.shown_first][0],
+        offset + spans[mention.shown_last - 1][1],
+        assertion,
+        f"{mention.concept}+{mention.cue}" if mention.cue else mention.concept,
+        offset + spans[mention.cue_first][0] if has_cue else None,
+        offset + spans[mention.cue_last - 1][1] if has_cue else None,
+        mention.change,
+        mention.grade,
+        mention.laterality,
+        mention.anatomy,
+    )
