@@ -29,6 +29,15 @@ class Vote(NamedTuple):
     rank: float
 
 
+class Weight(NamedTuple):
+    """What a mention means: its votes, whether it speaks against No Finding though it is no
+    finding, and whether it calls the study normal ("no acute cardiopulmonary process")."""
+
+    votes: tuple[Vote, ...]
+    blocks_no_finding: bool
+    denies_disease: bool
+
+
 class Aggregator:
     """Applies a profile: which concepts speak for which finding, and what a status says.
 
@@ -52,16 +61,17 @@ class Aggregator:
                     self._sources.setdefault(concept, []).append((finding, part))
         self._blocking = frozenset(profile.no_finding.blocked_by)
         self._ignored = frozenset(profile.no_finding.ignores)
-        self._votes: dict[tuple[str, str], tuple[Vote, ...]] = {}
+        self._weights: dict[tuple[str, str], Weight] = {}
         self._labels: dict[str, int | None] = dict.fromkeys(findings)
         self._probabilities: dict[str, float | None] = dict.fromkeys(findings)
 
-    def votes(self, mention: Mention) -> tuple[Vote, ...]:
-        """Say what a mention means for each finding it speaks of."""
+    def weigh(self, mention: Mention) -> Weight:
+        """Say what a mention means for the findings of the profile."""
         key = (mention.concept, mention.status)
-        if key not in self._votes:
-            self._votes[key] = tuple(self._make_votes(*key))
-        return self._votes[key]
+        weight = self._weights.get(key)
+        if weight is None:
+            weight = self._weights[key] = self._make_weight(*key)
+        return weight
 
     def aggregate(
         self, groups: Sequence[dict[str, Vote]], *, is_blocked: bool, has_text: bool
@@ -94,11 +104,18 @@ class Aggregator:
             return None, None
         return int(LabelCode.NEGATIVE), policy.probability_when_abnormal
 
-    def _make_votes(self, concept: str, status: str) -> Iterator[Vote]:
+    def _make_weight(self, concept: str, status: str) -> Weight:
         meaning = self._meanings.get(status)
         if meaning is None:
-            return
+            return Weight((), False, False)
         code, probability = meaning
+        return Weight(
+            tuple(self._make_votes(concept, code, probability)),
+            concept in self._blocking and code is not LabelCode.NEGATIVE,
+            concept in _NORMAL_STUDY and code is LabelCode.NEGATIVE,
+        )
+
+    def _make_votes(self, concept: str, code: LabelCode, probability: float) -> Iterator[Vote]:
         for finding, part in self._sources.get(concept, ()):
             if part == "concepts":
                 yield _make_vote(finding, code, probability)
@@ -108,18 +125,6 @@ class Aggregator:
                     yield _make_vote(finding, LabelCode.UNCERTAIN, hedged)
                 else:
                     yield _make_vote(finding, code, probability)
-
-    def blocks_no_finding(self, mention: Mention) -> bool:
-        """Tell whether a mention that is no finding of the profile speaks against No Finding."""
-        meaning = self._meanings.get(mention.status)
-        is_said = meaning is not None and meaning[0] is not LabelCode.NEGATIVE
-        return is_said and mention.concept in self._blocking
-
-    def denies_disease(self, mention: Mention) -> bool:
-        """Tell whether a mention calls the study normal ("no acute cardiopulmonary process")."""
-        meaning = self._meanings.get(mention.status)
-        is_negative = meaning is not None and meaning[0] is LabelCode.NEGATIVE
-        return is_negative and mention.concept in _NORMAL_STUDY
 
 
 def _make_vote(finding: str, code: LabelCode, probability: float) -> Vote:

@@ -39,28 +39,34 @@ class SentenceReader:
         self._unless = frozenset(book.severity.linked_unless)
         self._linked = _concepts_of(book.severity.linked_patterns)
 
-    def read(self, sentence: str) -> tuple[Mention, ...]:
-        """Find the mentions in a sentence of readable lower-case text, with their statuses."""
-        items = self._phrases.find(sentence)
+    def read(self, words: Sequence[str]) -> list[Mention]:
+        """Find the mentions in a sentence, given as lower-case words, with their statuses."""
+        items = self._phrases.find(words)
         mentions: list[Mention] = []
         for clause in split_clauses(items):
             self._finder.add_mentions(clause)
             if clause.mentions:
                 self._read_clause(clause)
                 mentions += clause.mentions
-        self._link_opacities(mentions)
-        self._supersede(items, mentions)
-        return tuple(mentions)
+        if len(mentions) > 1:
+            self._link_opacities(mentions)
+            self._supersede(items, mentions)
+        return mentions
 
     def _read_clause(self, clause: Clause) -> None:
-        ahead = _reach_ahead(clause, self._cues)
-        behind = _reach_behind(clause, self._cues)
-        for index, mention in enumerate(clause.mentions):
-            mention.grade = _find_grade(clause.items, mention)
-            mention.change = _find_change(clause.items, mention)
-            if not mention.closed:
-                self._set_status(mention, ahead.get(index), behind.get(index))
-        _mark_alternatives(clause)
+        kinds = {item.kind for item in clause.items}
+        if "grade" in kinds or "change" in kinds:
+            for mention in clause.mentions:
+                mention.grade = _find_grade(clause.items, mention)
+                mention.change = _find_change(clause.items, mention)
+        if "cue" in kinds:
+            ahead = _reach_ahead(clause, self._cues)
+            behind = _reach_behind(clause, self._cues)
+            for index, mention in enumerate(clause.mentions):
+                if not mention.closed:
+                    self._set_status(mention, ahead.get(index), behind.get(index))
+        if "joiner" in kinds:
+            _mark_alternatives(clause)
 
     def _set_status(self, mention: Mention, ahead: Item | None, behind: Item | None) -> None:
         cue = ahead

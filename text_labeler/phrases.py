@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -89,6 +89,13 @@ class WordForms:
         """Split lower-case text into words in their standard form."""
         return [self.forms.get(word, word) for word in WORD.findall(text)]
 
+    def list_others(self) -> dict[str, list[str]]:
+        """Give for each standard form the other forms that read as it."""
+        others: dict[str, list[str]] = {}
+        for form, word in self.forms.items():
+            others.setdefault(word, []).append(form)
+        return others
+
 
 def _plurals(word: str) -> Iterator[str]:
     if word.endswith(("s", "x", "ch", "sh")):
@@ -102,12 +109,13 @@ def _plurals(word: str) -> Iterator[str]:
 class PhraseTrie:
     """All phrases of a rule set; the longest phrase that starts at a word wins.
 
-    Finding is linear in the words of a sentence for phrases of bounded length.
+    Finding is linear in the words of a sentence for phrases of bounded length. Every form of a
+    word leads to the same node, so that a sentence's words are looked up as they stand.
     """
 
     def __init__(self, forms: WordForms) -> None:
-        self._forms = forms.forms
         self._split = forms.split
+        self._others = forms.list_others()
         self._root: dict[str, Any] = {}
 
     def add(self, phrase: str, entry: Entry) -> None:
@@ -117,7 +125,12 @@ class PhraseTrie:
             raise PhraseError(f"{phrase!r}: holds no word")
         node = self._root
         for word in words:
-            node = node.setdefault(word, {})
+            if word not in node:
+                following: dict[str, Any] = {}
+                node[word] = following
+                for other in self._others.get(word, ()):
+                    node[other] = following
+            node = node[word]
         known: Entry | None = node.get("")
         if known is not None and known[:2] != entry[:2]:
             raise PhraseError(
@@ -125,11 +138,9 @@ class PhraseTrie:
             )
         node[""] = entry
 
-    def find(self, sentence: str) -> list[Item]:
-        """Find phrases in a lower-case sentence, from the left, the longest first, none inside
-        of another."""
-        words = self._split(sentence)
-        words.append("")  # no phrase holds an empty word, so every walk ends here
+    def find(self, words: Sequence[str]) -> list[Item]:
+        """Find phrases among the lower-case words of a sentence (`split_words`), from the left,
+        the longest first, none inside of another."""
         root = self._root
         items = []
         reached = 0
@@ -143,12 +154,22 @@ class PhraseTrie:
                 last += 1
                 if "" in node:
                     reached, entry = last, node[""]
-                node = node.get(words[last]) if words[last] else None
+                node = node.get(words[last]) if last < len(words) else None
             if entry is not None:
                 items.append(Item(entry.kind, entry.name, first, reached))
         return items
 
 
-def find_spans(sentence: str) -> list[tuple[int, int]]:
-    """Give the characters of each word of a sentence, half-open."""
-    return [word.span() for word in WORD.finditer(sentence)]
+split_words = WORD.findall
+"""Split a lower-case sentence into its words as they stand."""
+
+
+def find_starts(sentence: str, words: Sequence[str]) -> list[int]:
+    """Give the character at which each word of a sentence begins."""
+    starts = []
+    place = 0
+    for word in words:
+        place = sentence.index(word, place)
+        starts.append(place)
+        place += len(word)
+    return starts

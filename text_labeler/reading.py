@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from data_cards.label_table import EvidenceRow
-from text_labeler.aggregation import Aggregator, Vote
+from text_labeler.aggregation import NO_FINDING, Aggregator, Vote
 from text_labeler.assertion import SentenceReader
 from text_labeler.mentions import Mention
-from text_labeler.phrases import find_spans
+from text_labeler.phrases import find_starts, split_words
 from text_labeler.rulebook import RuleBook
 from text_labeler.sections import UNHEADED, SectionSplitter
 from text_labeler.sentences import (
@@ -166,7 +166,8 @@ class PieceReader:
             yield self._read_sentence(text.lowered[first:last], first)
 
     def _read_sentence(self, sentence: str, offset: int) -> Reading:
-        mentions = self._reader.read(sentence)
+        words = split_words(sentence)
+        mentions = self._reader.read(words)
         if not mentions:
             return _SAYS_NOTHING
         best: dict[str, Vote] = {}
@@ -174,23 +175,24 @@ class PieceReader:
         normal: list[Evidence] = []
         statements: list[Statement] = []
         blocks = False
-        spans = find_spans(sentence)
+        starts = find_starts(sentence, words)
         for mention in mentions:
-            votes = self._aggregator.votes(mention)
+            weight = self._aggregator.weigh(mention)
             statement = self._severity.read(mention)
-            for vote in votes:
+            blocks = blocks or weight.blocks_no_finding
+            said = [(vote.finding, vote.says) for vote in weight.votes]
+            for vote in weight.votes:
                 known = best.get(vote.finding)
                 if known is None or vote.rank > known.rank:
                     best[vote.finding] = vote
-                evidence.append(_make_evidence(mention, vote.finding, vote.says, spans, offset))
             if statement is not None:
                 statements.append(statement)
-                evidence.append(
-                    _make_evidence(mention, SEVERITY_EVIDENCE, mention.status, spans, offset)
-                )
-            if self._aggregator.denies_disease(mention):
-                normal.append(_make_evidence(mention, "No Finding", "positive", spans, offset))
-            blocks = blocks or self._aggregator.blocks_no_finding(mention)
+                said.append((SEVERITY_EVIDENCE, mention.status))
+            if said or weight.denies_disease:
+                begin, end, *more = _describe(mention, words, starts, offset)
+                evidence += [Evidence(name, "", begin, end, says, *more) for name, says in said]
+                if weight.denies_disease:
+                    normal.append(Evidence(NO_FINDING, "", begin, end, "positive", *more))
         return Reading(
             tuple(best.values()), blocks, tuple(statements), tuple(evidence), tuple(normal)
         )
@@ -199,23 +201,21 @@ class PieceReader:
 _SAYS_NOTHING = Reading((), False, (), (), ())
 
 
-def _make_evidence(
-    mention: Mention,
-    finding: str,
-    assertion: str,
-    spans: Sequence[tuple[int, int]],
-    offset: int,
-) -> Evidence:
-    has_cue = mention.cue_last > mention.cue_first
-    return Evidence(
-        finding,
-        "",
-        offset + spans[mention.shown_first][0],
-        offset + spans[mention.shown_last - 1][1],
-        assertion,
+def _describe(
+    mention: Mention, words: Sequence[str], starts: Sequence[int], offset: int
+) -> tuple[Any, ...]:
+    """Give the fields of Evidence after its section, but for the assertion."""
+    last = mention.shown_last - 1
+    cue_start = cue_end = None
+    if mention.cue_last > mention.cue_first:
+        cue_start = offset + starts[mention.cue_first]
+        cue_end = offset + starts[mention.cue_last - 1] + len(words[mention.cue_last - 1])
+    return (
+        offset + starts[mention.shown_first],
+        offset + starts[last] + len(words[last]),
         f"{mention.concept}+{mention.cue}" if mention.cue else mention.concept,
-        offset + spans[mention.cue_first][0] if has_cue else None,
-        offset + spans[mention.cue_last - 1][1] if has_cue else None,
+        cue_start,
+        cue_end,
         mention.change,
         mention.grade,
         mention.laterality,
