@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from data_cards.label_table import EvidenceRow
 from text_labeler.aggregation import NO_FINDING, Aggregator, Vote
 from text_labeler.assertion import SentenceReader
+from text_labeler.attributes import AttributeReader
 from text_labeler.mentions import Mention
 from text_labeler.phrases import find_starts, split_words
 from text_labeler.rulebook import RuleBook
@@ -114,6 +115,7 @@ class PieceReader:
         self._headings = SectionSplitter(book.sections)
         self._ends = SentenceEnds(book.sections)
         self._reader = SentenceReader(book)
+        self._attributes = AttributeReader(book.attributes, book.place_phrases)
         self._aggregator = aggregator
         self._severity = SeverityGrader(book.severity)
         self._remembered: dict[str, tuple[Part, ...]] = {}
@@ -170,6 +172,7 @@ class PieceReader:
         mentions = self._reader.read(words)
         if not mentions:
             return _SAYS_NOTHING
+        self._attributes.add_attributes(words, mentions)
         best: dict[str, Vote] = {}
         evidence: list[Evidence] = []
         normal: list[Evidence] = []

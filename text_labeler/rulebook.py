@@ -12,6 +12,7 @@ from data_cards.findings import FINDINGS
 from text_labeler.phrases import Entry, PhraseError, PhraseTrie, WordForms, expand_phrase
 from text_labeler.rule_files import RuleError, RuleFile, read_rule_file
 from text_labeler.rules_schema import (
+    AttributeRules,
     Cue,
     CueRules,
     FindingRules,
@@ -24,7 +25,7 @@ from text_labeler.rules_schema import (
 )
 
 RULES_FOLDER = Path(__file__).parent / "rules"
-RULE_NAMES = ("words", "sections", "findings", "structures", "cues", "severity")
+RULE_NAMES = ("words", "sections", "findings", "structures", "cues", "severity", "attributes")
 PROFILE_PREFIX = "profile_"
 
 
@@ -37,7 +38,9 @@ class RuleBook:
     structures: dict[str, Structure]
     severity: SeverityRules
     profiles: dict[str, Profile]
+    attributes: AttributeRules
     phrases: PhraseTrie
+    place_phrases: PhraseTrie
     content_hash: str
 
     def profile(self, name: str) -> Profile:
@@ -61,6 +64,7 @@ def load_rulebook(folder: Path = RULES_FOLDER) -> RuleBook:
     cues = files["cues"].validate(CueRules)
     severity = files["severity"].validate(SeverityRules)
     profiles = [(file, file.validate(Profile)) for file in profile_files]
+    words = files["words"].validate(Words)
     names = _Names(set(findings.concepts), {cue.status for cue in cues.cues.values()})
     _check_structures(files["structures"], structures, names)
     _check_severity(files["severity"], severity, names)
@@ -72,7 +76,9 @@ def load_rulebook(folder: Path = RULES_FOLDER) -> RuleBook:
         structures=structures.structures,
         severity=severity,
         profiles={profile.name: profile for _, profile in profiles},
-        phrases=_compile(files["words"].validate(Words), files),
+        attributes=files["attributes"].validate(AttributeRules),
+        phrases=_compile(words, files, _PHRASE_LISTS),
+        place_phrases=_compile(words, files, _PLACE_LISTS),
         content_hash=hash_json([file.values for file in (*files.values(), *profile_files)]),
     )
 
@@ -134,10 +140,10 @@ def _check_profile(file: RuleFile, profile: Profile, names: _Names) -> None:
         raise RuleError(f"{file.place(('statuses',))}: statuses: {sorted(missing)} are missing")
 
 
-def _compile(words: Words, files: dict[str, RuleFile]) -> PhraseTrie:
+def _compile(words: Words, files: dict[str, RuleFile], lists: tuple[PhraseList, ...]) -> PhraseTrie:
     entries = [
         (written, Entry(kind, name, file.place(key)))
-        for kind, name, file, key, phrase in _list_phrases(files)
+        for kind, name, file, key, phrase in _list_phrases(files, lists)
         for written in _expand(phrase, file.place(key))
     ]
     forms = WordForms()
@@ -162,8 +168,10 @@ def _expand(phrase: str, place: str) -> list[str]:
         raise RuleError(f"{place}: {error}") from error
 
 
-# kind, path of keys to the list or mapping of phrases in its file
-_PHRASE_LISTS = (
+PhraseList = tuple[str, str, tuple[str, ...]]
+"""Kind, file, and the path of keys to the list or mapping of phrases in it."""
+
+_PHRASE_LISTS: tuple[PhraseList, ...] = (
     ("concept", "findings", ("concepts", "*", "phrases")),
     ("ignored", "findings", ("not_a_finding",)),
     ("predicate", "structures", ("predicates", "*")),
@@ -176,12 +184,16 @@ _PHRASE_LISTS = (
     ("change", "cues", ("changes", "*")),
     ("grade", "severity", ("grades", "*")),
 )
+_PLACE_LISTS: tuple[PhraseList, ...] = (
+    ("place", "attributes", ("places", "*", "phrases")),
+    ("ignored", "attributes", ("not_a_place",)),
+)
 
 
 def _list_phrases(
-    files: dict[str, RuleFile],
+    files: dict[str, RuleFile], lists: tuple[PhraseList, ...]
 ) -> Iterable[tuple[str, str, RuleFile, tuple[str | int, ...], str]]:
-    for kind, file_name, pattern in _PHRASE_LISTS:
+    for kind, file_name, pattern in lists:
         file = files[file_name]
         values = file.values[pattern[0]]
         groups = values.items() if "*" in pattern else [("", values)]

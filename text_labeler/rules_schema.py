@@ -77,6 +77,23 @@ class CueRules(Settings):
     changes: dict[Literal["transition", "better", "worse", "unchanged", "new", "present"], Phrases]
 
 
+class Place(Settings):
+    """Words for a side, a region, or both; nothing where they name none."""
+
+    laterality: Literal["", "left", "right", "bilateral"] = ""
+    anatomy: str = ""
+    phrases: Phrases
+
+
+class AttributeRules(Settings):
+    """attributes.yaml."""
+
+    places: dict[str, Place]
+    not_a_place: tuple[str, ...]
+    prepositions: tuple[str, ...]
+    articles: tuple[str, ...]
+
+
 class SeverityReadings(Settings):
     """Which statuses affirm and which deny a pattern of edema."""
 
