@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 WORD = re.compile(r"\w+|[^\w\s]")
 """A word, or one character that is neither part of a word nor white space."""
 
+_HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
 MAXIMUM_CHOICES = 2000
 _PART = re.compile(r"\[([^\[\]()]*)\]|\(([^\[\]()]*)\)|([^\[\]()|]+)")
 _PLURAL_MINIMUM = 4
@@ -120,7 +121,7 @@ class PhraseTrie:
 
     def add(self, phrase: str, entry: Entry) -> None:
         """Add a written-out phrase; PhraseError when it stands for something else already."""
-        words = self._split(phrase.lower().replace("-", " "))
+        words = self._split(_HYPHEN.sub(" ", phrase.lower()))
         if not words:
             raise PhraseError(f"{phrase!r}: holds no word")
         node = self._root

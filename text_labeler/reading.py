@@ -13,12 +13,13 @@ from text_labeler.attributes import AttributeReader
 from text_labeler.mentions import Mention
 from text_labeler.phrases import find_starts, split_words
 from text_labeler.rulebook import RuleBook
-from text_labeler.sections import UNHEADED, SectionSplitter
+from text_labeler.sections import UNHEADED, Heading, SectionSplitter
 from text_labeler.sentences import (
     ReadableText,
     SentenceEnds,
     cut_pieces,
     cut_sentences,
+    ends_paragraph,
     make_readable,
 )
 from text_labeler.severity import SeverityGrader, Statement
@@ -85,13 +86,17 @@ class Reading(NamedTuple):
 class Part:
     """What stands under one heading in a piece, or before any; read when it is first asked for.
 
-    `section`: the section that the heading begins, or nothing.
+    `has_words`: something stands there; `ends_paragraph`: a blank line follows.
     """
 
-    __slots__ = ("_readings", "_source", "section")
+    __slots__ = ("_readings", "_source", "ends_paragraph", "has_words", "heading")
 
-    def __init__(self, section: str, source: Callable[[], Iterable[Reading]]) -> None:
-        self.section = section
+    def __init__(
+        self, heading: Heading | None, text: str, source: Callable[[], Iterable[Reading]]
+    ) -> None:
+        self.heading = heading
+        self.has_words = bool(text.strip())
+        self.ends_paragraph = ends_paragraph(text)
         self._source: Callable[[], Iterable[Reading]] | None = source
         self._readings: tuple[Reading, ...] = ()
 
@@ -122,8 +127,21 @@ class PieceReader:
 
     def find_parts(self, report: str) -> Iterator[tuple[str, int, Part]]:
         """Give the parts of a report: the section, where the part's piece begins, and the part."""
+        short = self._headings.short
+        section, has_words = UNHEADED, False
+        for offset, parts in self._find_pieces(report):
+            for part in parts:
+                heading = part.heading
+                if heading and (section in short or not heading.ends_short):
+                    section, has_words = heading.section, False
+                has_words = has_words or part.has_words
+                yield section, offset, part
+                if part.ends_paragraph and has_words and section in short:
+                    section = UNHEADED
+
+    def _find_pieces(self, report: str) -> Iterator[tuple[int, tuple[Part, ...]]]:
         remembered = self._remembered
-        section, offset, held = UNHEADED, 0, ""
+        offset, held = 0, ""
         for cut in cut_pieces(report):
             piece = held + cut if held else cut
             parts = remembered.get(piece)
@@ -133,14 +151,10 @@ class PieceReader:
                 held = piece
                 continue
             held = ""
-            for part in parts:
-                section = part.section or section
-                yield section, offset, part
+            yield offset, parts
             offset += len(piece)
         if held:
-            for part in self._cut_parts(held):
-                section = part.section or section
-                yield section, offset, part
+            yield offset, tuple(self._cut_parts(held))
 
     def _remember(self, piece: str) -> tuple[Part, ...]:
         if len(piece) > REMEMBERED_CHARACTERS:
@@ -153,15 +167,17 @@ class PieceReader:
 
     def _cut_parts(self, piece: str) -> Iterator[Part]:
         text = make_readable(piece)
-        name, start = "", 0
+        above: Heading | None = None
+        start = 0
         if ":" in piece or "\n" in piece:
             for heading in self._headings.find_headings(text.cased):
-                yield self._make_part(name, text, start, heading.start)
-                name, start = heading.name, heading.end
-        yield self._make_part(name, text, start, len(piece))
+                if start or heading.start:
+                    yield self._make_part(above, text, start, heading.start)
+                above, start = heading, heading.end
+        yield self._make_part(above, text, start, len(piece))
 
-    def _make_part(self, name: str, text: ReadableText, start: int, end: int) -> Part:
-        return Part(name, partial(self._read_sentences, text, start, end))
+    def _make_part(self, heading: Heading | None, text: ReadableText, start: int, end: int) -> Part:
+        return Part(heading, text.cased[start:end], partial(self._read_sentences, text, start, end))
 
     def _read_sentences(self, text: ReadableText, start: int, end: int) -> Iterator[Reading]:
         for first, last in cut_sentences(text.cased, start, end):

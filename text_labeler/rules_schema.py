@@ -23,9 +23,11 @@ class Words(Settings):
 
 
 class SectionRules(Settings):
-    """sections.yaml: headings, and what does not end a sentence."""
+    """sections.yaml: headings, what ends a section, and what does not end a sentence."""
 
     sections: dict[str, Phrases]
+    subjects: dict[str, Phrases]
+    short: tuple[str, ...]
     abbreviations: tuple[str, ...]
     continuing_words: tuple[str, ...]
 

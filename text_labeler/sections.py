@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from text_labeler.rules_schema import SectionRules
@@ -18,22 +19,32 @@ _DECORATION = " \t\r*#_>-•0123456789."
 
 
 class Section(NamedTuple):
-    """A section's name and the characters of its text, without the heading (or of the heading)."""
+    """A section's name and the characters of its text, without the heading."""
 
     name: str
     start: int
     end: int
 
 
+class Heading(NamedTuple):
+    """A heading and its characters; they are none when its words are read with their sentence.
+
+    `ends_short`: it begins its section only where a short one (sections.yaml) stands above.
+    """
+
+    section: str
+    start: int
+    end: int
+    ends_short: bool
+
+
 class SectionSplitter:
     """Splits reports at headings: `FINDINGS:` anywhere, `Findings:` or `FINDINGS` on a line."""
 
     def __init__(self, rules: SectionRules) -> None:
-        self._names = {
-            _standard(heading): name
-            for name, headings in rules.sections.items()
-            for heading in headings
-        }
+        self.short = frozenset(rules.short)
+        self._names = _name_headings(rules.sections)
+        self._subjects = _name_headings(rules.subjects)
 
     def split(self, cased: str) -> list[Section]:
         """Give the sections of a report in their order; one named `report` when it has none.
@@ -43,49 +54,61 @@ class SectionSplitter:
         sections = []
         name, start = UNHEADED, 0
         for heading in self.find_headings(cased):
-            sections.append(Section(name, start, heading.start))
-            name, start = heading.name, heading.end
+            if not heading.ends_short or name in self.short:
+                sections.append(Section(name, start, heading.start))
+                name, start = heading.section, heading.end
         sections.append(Section(name, start, len(cased)))
         return [section for section in sections if cased[section.start : section.end].strip()]
 
-    def find_headings(self, cased: str) -> list[Section]:
-        """Give the headings of a text in their order, each with its section's name and its own
-        characters."""
-        headings: list[Section] = []
-        for start, end, name in sorted(self._find_headings(cased)):
-            if not headings or start >= headings[-1].end:
-                headings.append(Section(name, start, end))
+    def find_headings(self, cased: str) -> list[Heading]:
+        """Give the headings of a text in their order."""
+        headings: list[Heading] = []
+        for heading in sorted(self._find_headings(cased), key=lambda heading: heading.start):
+            if not headings or heading.start >= headings[-1].end:
+                headings.append(heading)
         return headings
 
-    def _find_headings(self, cased: str) -> list[tuple[int, int, str]]:
-        found = []
+    def _find_headings(self, cased: str) -> Iterator[Heading]:
         colon = cased.find(":")
         while colon >= 0:
             heading = self._heading_before(cased, colon)
             if heading:
-                found.append((heading[0], colon + 1, heading[1]))
+                yield heading
             colon = cased.find(":", colon + 1)
         if "\n" in cased:
             for line in _HEADING_LINE.finditer(cased):
                 name = self._names.get(_standard(line.group(1)))
                 if name:
-                    found.append((line.start(), line.end(), name))
-        return found
+                    yield Heading(name, line.start(), line.end(), ends_short=False)
 
-    def _heading_before(self, cased: str, colon: int) -> tuple[int, str] | None:
+    def _heading_before(self, cased: str, colon: int) -> Heading | None:
         start = max(0, colon - _LOOK_BACK)
         before = cased[start:colon]
         cut = max((mark.end() for mark in _BEFORE_HEADING.finditer(before)), default=0)
         if cut or start == 0:
-            name = self._names.get(_standard(before[cut:]))
-            if name:
-                return start + cut, name
+            heading = self._make_heading(before[cut:], start + cut, colon)
+            if heading:
+                return heading
         capitals = _CAPITALS_AT_END.search(before)
-        if capitals:
-            name = self._names.get(_standard(capitals.group(1)))
-            if name:
-                return start + capitals.start(1), name
+        if capitals is None:
+            return None
+        begin = start + capitals.start(1)
+        heading = self._make_heading(capitals.group(1), begin, colon)
+        if heading is None and not before[cut : capitals.start(1)].strip(_DECORATION):
+            return Heading(UNHEADED, begin, begin, ends_short=True)
+        return heading
+
+    def _make_heading(self, words: str, start: int, colon: int) -> Heading | None:
+        words = _standard(words)
+        if words in self._names:
+            return Heading(self._names[words], start, colon + 1, ends_short=False)
+        if words in self._subjects:
+            return Heading(self._subjects[words], start, start, ends_short=True)
         return None
+
+
+def _name_headings(headings: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    return {_standard(words): name for name, written in headings.items() for words in written}
 
 
 def _standard(heading: str) -> str:

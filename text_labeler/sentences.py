@@ -18,10 +18,11 @@ _BLANK = r"\s\x00-\x08\x0e-\x1f\x7f"
 _PIECE = re.compile(
     rf"""(?!\Z) [^.?!\n]*+
     (?: (?: [.?!] (?! [{_BLANK}A-Z] | \Z )            # "2.5", "e.g.,"
-          | \n (?! [ \t\r]{{0,40}} (?: \d{{1,2}}[.)] | [-*•>\#] | [A-Z] | \n | \Z ) )
+          | \n (?! [ \t\r]{{0,40}} (?: \(?\d{{1,2}}[.)] | [-*•>\#] | [A-Z] | \n | \Z ) )
         ) [^.?!\n]*+
     )*+
-    (?: [.?!\n] | \Z )""",
+    (?: [.?!] | \n (?: [ \t\r]*+ \n )*+ | \Z )  # with blank lines below
+    """,
     re.VERBOSE,
 )
 _LETTER = re.compile(r"[^\W\d_]")
@@ -77,6 +78,11 @@ def cut_pieces(report: str) -> list[str]:
     return _PIECE.findall(report)
 
 
+def ends_paragraph(piece: str) -> bool:
+    """Tell whether a blank line ends a piece."""
+    return piece[len(piece.rstrip()) :].count("\n") > 1
+
+
 class SentenceEnds:
     """Tells apart the end of a sentence and the end of an abbreviation or a broken line."""
 
@@ -89,7 +95,7 @@ class SentenceEnds:
         mark = piece[-1]
         before = piece[-1 - _LOOK_BACK : -1]
         if mark == "\n":
-            return _last_word(before) in self._continuing
+            return not ends_paragraph(piece) and _last_word(before) in self._continuing
         if mark == "?":
             return not before or before[-1].isspace()
         return mark == "." and _last_word(before) in self._abbreviations

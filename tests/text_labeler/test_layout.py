@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from text_labeler import Labeler
 from text_labeler.rulebook import load_rulebook
 from text_labeler.sections import SectionSplitter
 from text_labeler.sentences import (
@@ -42,11 +43,31 @@ def rules():
         ),
         ("See these findings: none.", {"report": "See these findings: none."}),
         ("FINDINGS:\nIMPRESSION: Normal.", {"impression": "Normal."}),
+        ("HISTORY: Cough.\nLungs: Clear.", {"indication": "Cough.", "findings": "Lungs: Clear."}),
+        ("FINDINGS: Clear.\nHeart: Normal.", {"findings": "Clear.\nHeart: Normal."}),
+        (
+            "EXAM: CXR\nPOINTS OF NOTE: Clear.",
+            {"technique": "CXR", "report": "POINTS OF NOTE: Clear."},
+        ),
     ],
 )
 def test_sections(rules, text, sections):
     found = SectionSplitter(rules).split(text)
     assert {name: text[start:end].strip() for name, start, end in found} == sections
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("INDICATION: Pneumonia?\n\nNo effusion.", {"Pneumonia": None, "Pleural Effusion": 0}),
+        ("INDICATION:\n\nPneumonia?\n\nNo effusion.", {"Pneumonia": None, "Pleural Effusion": 0}),
+        ("INDICATION: Pneumonia?\nNo effusion.", {"Pneumonia": None, "Pleural Effusion": None}),
+        ("IMPRESSION: Pneumonia.\n\nNo effusion.", {"Pneumonia": 1, "Pleural Effusion": 0}),
+    ],
+)
+def test_a_blank_line_ends_what_asserts_nothing(text, labels):
+    found = Labeler()(text).labels
+    assert {name: found[name] for name in labels} == labels
 
 
 @pytest.mark.parametrize(
@@ -61,6 +82,7 @@ def test_sections(rules, text, sections):
         ("Heart normal\nLungs clear", ["Heart normal", "Lungs clear"]),
         ("Consolidation of the\nRight lung", ["Consolidation of the\nRight lung"]),
         ("1. Edema.\n2. Mass.", ["Edema.", "Mass."]),
+        ("(1) Edema\n(2) mass", ["(1) Edema", "(2) mass"]),
         ("Edema\n- mass\n- nodule", ["Edema", "- mass", "- nodule"]),
         ("Pneumonia? No mass.", ["Pneumonia?", "No mass."]),
         ("Edema\r\n\r\nmass", ["Edema", "mass"]),
