@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from data_cards.findings import LabelCode
@@ -125,6 +125,17 @@ class Aggregator:
                     yield _make_vote(finding, LabelCode.UNCERTAIN, hedged)
                 else:
                     yield _make_vote(finding, code, probability)
+
+
+def choose_votes(weights: Iterable[Weight]) -> tuple[Vote, ...]:
+    """Give the vote of highest rank for each finding that the mentions of a sentence speak of."""
+    best: dict[str, Vote] = {}
+    for weight in weights:
+        for vote in weight.votes:
+            known = best.get(vote.finding)
+            if known is None or vote.rank > known.rank:
+                best[vote.finding] = vote
+    return tuple(best.values())
 
 
 def _make_vote(finding: str, code: LabelCode, probability: float) -> Vote:

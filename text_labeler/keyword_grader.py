@@ -85,6 +85,7 @@ class KeywordGrader:
             dict.fromkeys(FINDINGS),
             level,
             None if level is None else _all_on(level),
+            None,
             evidence,
         )
 

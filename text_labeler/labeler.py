@@ -11,7 +11,7 @@ from data_cards.findings import FINDINGS
 from text_labeler.aggregation import NO_FINDING, Aggregator, Vote
 from text_labeler.reading import Evidence, PieceReader
 from text_labeler.rulebook import RULES_FOLDER, load_rulebook
-from text_labeler.severity import SeverityGrader, Statement
+from text_labeler.severity import SeverityGrader, SeverityReading, Statement
 
 __all__ = ["LABELED_CHARACTERS", "Evidence", "Labeler", "ReportLabels"]
 
@@ -24,13 +24,16 @@ class ReportLabels(NamedTuple):
 
     `labels`: CheXpert's codes (1, 0, -1) for every finding of the rules, None when not mentioned.
     `severity`: 0 to 3 with the probabilities of the four levels, both None when the report says
-    nothing of edema. `truncated`: the report is longer than LABELED_CHARACTERS.
+    nothing of edema; `severity_change`: new, worse, unchanged, better or resolved against the
+    prior study, None when nothing is said. `truncated`: the report is longer than
+    LABELED_CHARACTERS.
     """
 
     labels: dict[str, int | None]
     probabilities: dict[str, float | None]
     severity: int | None
     severity_probabilities: tuple[float, float, float, float] | None
+    severity_change: str | None
     evidence: list[Evidence]
     truncated: bool = False
 
@@ -61,7 +64,7 @@ class Labeler:
         groups: list[dict[str, Vote]] = [{} for _ in self.profile.sections]
         evidence: list[Evidence] = []
         normal: list[Evidence] = []
-        statements: list[Statement] = []
+        said: list[list[tuple[Statement, ...]]] = [[] for _ in groups]
         is_blocked = has_text = False
         for section, offset, part in self._reader.find_parts(report[:LABELED_CHARACTERS]):
             group = self._groups.get(section)
@@ -75,7 +78,7 @@ class Labeler:
                     if known is None or vote.rank > known.rank:
                         best[vote[0]] = vote
                 is_blocked = is_blocked or reading.blocks_no_finding
-                statements += reading.statements
+                said[group].append(reading.statements)
                 evidence += _place(reading.evidence, section, offset)
                 normal += _place(reading.normal, section, offset)
         labels, probabilities = self._aggregator.aggregate(
@@ -83,15 +86,24 @@ class Labeler:
         )
         if normal and labels[NO_FINDING] == 1:
             evidence = sorted(evidence + normal, key=_START)
-        severity = self._severity.grade(statements) if statements else None
-        level, levels = (None, None) if severity is None else severity
+        level, levels, change = self._grade(said)
         return ReportLabels(
-            labels, probabilities, level, levels, evidence, len(report) > LABELED_CHARACTERS
-        )
+            labels, probabilities, level, levels, change, evidence,
+            len(report) > LABELED_CHARACTERS,
+        )  # fmt: skip
 
     def pipe(self, reports: Iterable[str]) -> Iterator[ReportLabels]:
         """Label reports one after the other, as they come."""
         return map(self, reports)
+
+    def _grade(
+        self, said: Iterable[list[tuple[Statement, ...]]]
+    ) -> SeverityReading | tuple[None, None, None]:
+        for sentences in said:
+            severity = self._severity.grade(sentences) if any(sentences) else None
+            if severity is not None:
+                return severity
+        return None, None, None
 
 
 _START = attrgetter("start")

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from data_cards.label_table import EvidenceRow
-from text_labeler.aggregation import NO_FINDING, Aggregator, Vote
+from text_labeler.aggregation import NO_FINDING, Aggregator, Vote, choose_votes
 from text_labeler.assertion import SentenceReader
 from text_labeler.attributes import AttributeReader
 from text_labeler.mentions import Mention
@@ -189,23 +189,14 @@ class PieceReader:
         if not mentions:
             return _SAYS_NOTHING
         self._attributes.add_attributes(words, mentions)
-        best: dict[str, Vote] = {}
         evidence: list[Evidence] = []
         normal: list[Evidence] = []
-        statements: list[Statement] = []
-        blocks = False
+        weights = [self._aggregator.weigh(mention) for mention in mentions]
+        statements = self._severity.read(mentions)
         starts = find_starts(sentence, words)
-        for mention in mentions:
-            weight = self._aggregator.weigh(mention)
-            statement = self._severity.read(mention)
-            blocks = blocks or weight.blocks_no_finding
+        for mention, weight, statement in zip(mentions, weights, statements, strict=True):
             said = [(vote.finding, vote.says) for vote in weight.votes]
-            for vote in weight.votes:
-                known = best.get(vote.finding)
-                if known is None or vote.rank > known.rank:
-                    best[vote.finding] = vote
-            if statement is not None:
-                statements.append(statement)
+            if statement is not None and statement.role in _GRADING:
                 said.append((SEVERITY_EVIDENCE, mention.status))
             if said or weight.denies_disease:
                 begin, end, *more = _describe(mention, words, starts, offset)
@@ -213,10 +204,15 @@ class PieceReader:
                 if weight.denies_disease:
                     normal.append(Evidence(NO_FINDING, "", begin, end, "positive", *more))
         return Reading(
-            tuple(best.values()), blocks, tuple(statements), tuple(evidence), tuple(normal)
+            choose_votes(weights),
+            any(weight.blocks_no_finding for weight in weights),
+            tuple(filter(None, statements)),
+            tuple(evidence),
+            tuple(normal),
         )
 
 
+_GRADING = frozenset({"affirmed", "hedged", "denied"})
 _SAYS_NOTHING = Reading((), False, (), (), ())
 
 

@@ -65,7 +65,9 @@ def load_rulebook(folder: Path = RULES_FOLDER) -> RuleBook:
     severity = files["severity"].validate(SeverityRules)
     profiles = [(file, file.validate(Profile)) for file in profile_files]
     words = files["words"].validate(Words)
-    names = _Names(set(findings.concepts), {cue.status for cue in cues.cues.values()})
+    names = _Names(
+        set(findings.concepts), set(cues.cues), {cue.status for cue in cues.cues.values()}
+    )
     _check_structures(files["structures"], structures, names)
     _check_severity(files["severity"], severity, names)
     for file, profile in profiles:
@@ -88,6 +90,7 @@ class _Names:
     """Names that one file defines and others use. A finding read without any cue is affirmed."""
 
     concepts: set[str]
+    cues: set[str]
     cue_statuses: set[str]
 
     @property
@@ -122,6 +125,7 @@ def _check_severity(file: RuleFile, rules: SeverityRules, names: _Names) -> None
     _check_known(file, ("denied_with",), rules.denied_with, names.concepts)
     _check_known(file, ("linked_to",), rules.linked_to, set(rules.patterns))
     _check_known(file, ("linked_unless",), rules.linked_unless, names.concepts)
+    _check_known(file, ("explaining_cues",), rules.explaining_cues, names.cues)
     _check_known(file, ("linked_patterns",), rules.linked_patterns, set(rules.affirmed))
     _check_known(file, ("hedged",), rules.hedged, names.statuses)
     for part, statuses in rules.readings:

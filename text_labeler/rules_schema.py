@@ -111,6 +111,7 @@ class SeverityRules(Settings):
     linked_patterns: dict[str, tuple[str, ...]]
     linked_to: tuple[str, ...]
     linked_unless: tuple[str, ...]
+    explaining_cues: tuple[str, ...]
     grades: dict[str, Phrases]
     affirmed: GradeTable
     denied: GradeTable

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from text_labeler.mentions import Mention
-from text_labeler.rules_schema import Distribution, GradeTable, SeverityRules
+from text_labeler.rules_schema import Distribution, SeverityRules
 
 
 class SeverityReading(NamedTuple):
-    """The graded severity of a report: the most probable level and the four probabilities."""
+    """The graded severity of a report: the most probable level, the probabilities of the four
+    levels, and how it stands against the prior study (new, worse, unchanged, better, resolved)."""
 
     level: int
     probabilities: Distribution
+    change: str | None
 
 
 class Statement(NamedTuple):
-    """One mention as probabilities of the levels, and how much of it is meant (1: affirmed)."""
+    """What one mention says of the severity.
+
+    `role`: affirmed or hedged (`share`: how much of it is meant), denied, earlier (a state that is
+    over), or opacity (it speaks of edema only when the next sentence says so). `explains`: it says
+    what the opacities of the sentence before it are ("findings consistent with edema").
+    """
 
     level: int
     probabilities: Distribution
+    role: str
     share: float
-    is_denied: bool
+    change: str
+    explains: bool
 
 
 class SeverityGrader:
@@ -34,57 +43,112 @@ class SeverityGrader:
         self._linked = _pattern_of_concept(rules.linked_patterns)
         self._affirmed = frozenset(rules.readings.affirmed)
         self._denied = frozenset(rules.readings.denied)
+        self._explaining = frozenset(rules.explaining_cues)
+        self._explained = frozenset(
+            concept for pattern in rules.linked_to for concept in rules.patterns[pattern]
+        )
+        self._concepts = {*self._patterns, *self._linked, *rules.denied_with}
 
-    def grade(self, statements: Iterable[Statement]) -> SeverityReading | None:
-        """Combine the statements of a report.
+    def read(self, mentions: Sequence[Mention]) -> list[Statement | None]:
+        """Say what each mention of a sentence means for the severity, if anything."""
+        return [
+            self._read(mention, is_first=index == 0) if mention.concept in self._concepts else None
+            for index, mention in enumerate(mentions)
+        ]
+
+    def grade(self, sentences: Sequence[Sequence[Statement]]) -> SeverityReading | None:
+        """Combine the statements of a report's sentences, in their order.
 
         Affirmed levels count first, the highest of them; a hedged level above it draws the
         probabilities up by its share; denials count when nothing is affirmed or hedged.
         """
-        affirmed: list[Statement] = []
-        hedged: list[Statement] = []
-        denied: list[Statement] = []
-        for statement in statements:
-            if statement.is_denied:
-                denied.append(statement)
-            else:
-                (affirmed if statement.share == 1 else hedged).append(statement)
+        statements = list(_link_sentences(sentences))
+        affirmed = [one for one in statements if one.role == "affirmed"]
+        hedged = [one for one in statements if one.role == "hedged"]
+        change = _find_change(statements, affirmed + hedged)
         if not affirmed and not hedged:
-            if not denied:
-                return None
-            return _reading(max(denied, key=lambda one: one.probabilities[0]).probabilities)
+            denied = [one.probabilities for one in statements if one.role == "denied"]
+            return _reading(max(denied, key=lambda row: row[0]), change) if denied else None
         base = max(affirmed, key=_rank).probabilities if affirmed else self._rules.otherwise
         if hedged:
             possible = max(hedged, key=_rank)
             if not affirmed or possible.level > most_probable(base):
-                return _reading(_mix(possible, base))
-        return _reading(base)
+                return _reading(_mix(possible, base), change)
+        return _reading(base, change)
 
-    def read(self, mention: Mention) -> Statement | None:
-        """Say what a mention means for the severity, if anything."""
-        if mention.superseded:
-            return None
+    def _read(self, mention: Mention, *, is_first: bool) -> Statement | None:
         status = mention.status
         if mention.concept in self._rules.denied_with:
             row = self._rules.denied_study
-            return Statement(0, row, 1.0, True) if status in self._denied else None
+            return Statement(0, row, "denied", 1.0, "", False) if status in self._denied else None
         pattern = self._patterns.get(mention.concept)
         if pattern is None:
-            pattern = self._linked.get(mention.concept)
-            if pattern is None or not mention.linked_status or status in self._denied:
-                return None
-            status = mention.linked_status if status in self._affirmed else status
-        table: GradeTable
+            return self._read_opacity(mention, self._linked[mention.concept])
         if status in self._denied:
-            table, share = self._rules.denied, 1.0
-        else:
-            table = self._rules.affirmed
-            share = 1.0 if status in self._affirmed else self._rules.hedged.get(status, 0.0)
-        rows = table.get(pattern)
+            change = "resolved" if status == "resolved" else ""
+            return self._make(mention, self._rules.denied.get(pattern), "denied", 1.0, change)
+        share = 1.0 if status in self._affirmed else self._rules.hedged.get(status, 0.0)
+        role = "affirmed" if share == 1 else "hedged"
+        if mention.superseded:
+            role = "earlier"
+        statement = self._make(mention, self._rules.affirmed.get(pattern), role, share)
+        if statement and is_first and mention.concept in self._explained:
+            return statement._replace(explains=mention.cue in self._explaining)
+        return statement
+
+    def _read_opacity(self, mention: Mention, pattern: str) -> Statement | None:
+        if mention.status in self._denied:
+            return None
+        rows = self._rules.affirmed[pattern]
+        if not mention.linked_status:
+            role = "opacity" if mention.status in self._affirmed else ""
+            return self._make(mention, rows, role, 1.0) if role else None
+        status = mention.linked_status if mention.status in self._affirmed else mention.status
+        share = 1.0 if status in self._affirmed else self._rules.hedged.get(status, 0.0)
+        return self._make(mention, rows, "affirmed" if share == 1 else "hedged", share)
+
+    def _make(
+        self,
+        mention: Mention,
+        rows: Mapping[str, Distribution] | None,
+        role: str,
+        share: float,
+        change: str | None = None,
+    ) -> Statement | None:
         if rows is None or not share:
             return None
         row = rows.get(mention.grade, rows["ungraded"])
-        return Statement(most_probable(row), row, share, status in self._denied)
+        said = mention.change if change is None else change
+        return Statement(most_probable(row), row, role, share, said, False)
+
+
+def _link_sentences(sentences: Sequence[Sequence[Statement]]) -> Iterator[Statement]:
+    """Let opacities speak of edema when the next sentence explains them with it."""
+    opacities: list[Statement] = []
+    for statements in sentences:
+        for statement in statements:
+            if statement.role != "opacity":
+                yield statement
+            if statement.explains:
+                for opacity in opacities:
+                    yield opacity._replace(role=statement.role, share=statement.share)
+        opacities = [statement for statement in statements if statement.role == "opacity"]
+
+
+def _find_change(statements: Sequence[Statement], present: Sequence[Statement]) -> str | None:
+    """The change that the highest of the present states has, or any; else what is said of
+    earlier ones, or that edema has resolved."""
+    for statement in sorted(present, key=_rank, reverse=True):
+        if statement.change:
+            return statement.change
+    earlier = [statement.level for statement in statements if statement.role == "earlier"]
+    if present and earlier:
+        later = max(statement.level for statement in present)
+        if later != max(earlier):
+            return "worse" if later > max(earlier) else "better"
+    if not present and any(statement.change == "resolved" for statement in statements):
+        return "resolved"
+    return None
 
 
 def most_probable(probabilities: Sequence[float]) -> int:
@@ -96,8 +160,8 @@ def _rank(statement: Statement) -> tuple[int, float, float]:
     return statement.level, statement.share, statement.probabilities[statement.level]
 
 
-def _reading(probabilities: Distribution) -> SeverityReading:
-    return SeverityReading(most_probable(probabilities), probabilities)
+def _reading(probabilities: Distribution, change: str | None) -> SeverityReading:
+    return SeverityReading(most_probable(probabilities), probabilities, change)
 
 
 def _mix(statement: Statement, base: Distribution) -> Distribution:
