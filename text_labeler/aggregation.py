@@ -127,15 +127,12 @@ class Aggregator:
                     yield _make_vote(finding, code, probability)
 
 
-def choose_votes(weights: Iterable[Weight]) -> tuple[Vote, ...]:
-    """Give the vote of highest rank for each finding that the mentions of a sentence speak of."""
-    best: dict[str, Vote] = {}
-    for weight in weights:
-        for vote in weight.votes:
-            known = best.get(vote.finding)
-            if known is None or vote.rank > known.rank:
-                best[vote.finding] = vote
-    return tuple(best.values())
+def keep_best(best: dict[str, Vote], votes: Iterable[Vote]) -> None:
+    """Put each vote into `best`, by finding, where it ranks above what stands there."""
+    for vote in votes:
+        known = best.get(vote[0])
+        if known is None or vote[4] > known[4]:
+            best[vote[0]] = vote
 
 
 def _make_vote(finding: str, code: LabelCode, probability: float) -> Vote:

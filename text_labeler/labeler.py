@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data_cards.findings import FINDINGS
-from text_labeler.aggregation import NO_FINDING, Aggregator, Vote
+from text_labeler.aggregation import NO_FINDING, Aggregator, Vote, keep_best
 from text_labeler.reading import Evidence, PieceReader
 from text_labeler.rulebook import RULES_FOLDER, load_rulebook
 from text_labeler.severity import SeverityGrader, SeverityReading, Statement
@@ -70,17 +70,15 @@ class Labeler:
             group = self._groups.get(section)
             if group is None:
                 continue
-            best = groups[group]
-            for reading in part.readings:
+            for votes, blocks, statements, spoken, silent in part.readings:
                 has_text = True
-                for vote in reading.votes:
-                    known = best.get(vote[0])
-                    if known is None or vote.rank > known.rank:
-                        best[vote[0]] = vote
-                is_blocked = is_blocked or reading.blocks_no_finding
-                said[group].append(reading.statements)
-                evidence += _place(reading.evidence, section, offset)
-                normal += _place(reading.normal, section, offset)
+                said[group].append(statements)
+                if spoken:
+                    keep_best(groups[group], votes)
+                    evidence += _place(spoken, section, offset)
+                if silent:
+                    normal += _place(silent, section, offset)
+                is_blocked = is_blocked or blocks
         labels, probabilities = self._aggregator.aggregate(
             groups, is_blocked=is_blocked, has_text=has_text
         )

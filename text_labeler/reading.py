@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from data_cards.label_table import EvidenceRow
-from text_labeler.aggregation import NO_FINDING, Aggregator, Vote, choose_votes
+from text_labeler.aggregation import NO_FINDING, Aggregator, Vote, keep_best
 from text_labeler.assertion import SentenceReader
 from text_labeler.attributes import AttributeReader
 from text_labeler.mentions import Mention
@@ -194,7 +194,9 @@ class PieceReader:
         weights = [self._aggregator.weigh(mention) for mention in mentions]
         statements = self._severity.read(mentions)
         starts = find_starts(sentence, words)
+        best: dict[str, Vote] = {}
         for mention, weight, statement in zip(mentions, weights, statements, strict=True):
+            keep_best(best, weight.votes)
             said = [(vote.finding, vote.says) for vote in weight.votes]
             if statement is not None and statement.role in _GRADING:
                 said.append((SEVERITY_EVIDENCE, mention.status))
@@ -204,7 +206,7 @@ class PieceReader:
                 if weight.denies_disease:
                     normal.append(Evidence(NO_FINDING, "", begin, end, "positive", *more))
         return Reading(
-            choose_votes(weights),
+            tuple(best.values()),
             any(weight.blocks_no_finding for weight in weights),
             tuple(filter(None, statements)),
             tuple(evidence),

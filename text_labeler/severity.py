@@ -62,13 +62,14 @@ class SeverityGrader:
         Affirmed levels count first, the highest of them; a hedged level above it draws the
         probabilities up by its share; denials count when nothing is affirmed or hedged.
         """
-        statements = list(_link_sentences(sentences))
+        statements = [one for sentence in sentences for one in sentence]
+        if any(statement.role == "opacity" for statement in statements):
+            statements = list(_link_sentences(sentences))
         affirmed = [one for one in statements if one.role == "affirmed"]
         hedged = [one for one in statements if one.role == "hedged"]
-        change = _find_change(statements, affirmed + hedged)
         if not affirmed and not hedged:
-            denied = [one.probabilities for one in statements if one.role == "denied"]
-            return _reading(max(denied, key=lambda row: row[0]), change) if denied else None
+            return _grade_denials([one for one in statements if one.role == "denied"])
+        change = _find_change(statements, affirmed + hedged)
         base = max(affirmed, key=_rank).probabilities if affirmed else self._rules.otherwise
         if hedged:
             possible = max(hedged, key=_rank)
@@ -122,6 +123,14 @@ class SeverityGrader:
         return Statement(most_probable(row), row, role, share, said, False)
 
 
+def _grade_denials(denied: Sequence[Statement]) -> SeverityReading | None:
+    if not denied:
+        return None
+    surest = max(denied, key=lambda one: one.probabilities[0])
+    resolved = any(one.change == "resolved" for one in denied)
+    return _reading(surest.probabilities, "resolved" if resolved else None)
+
+
 def _link_sentences(sentences: Sequence[Sequence[Statement]]) -> Iterator[Statement]:
     """Let opacities speak of edema when the next sentence explains them with it."""
     opacities: list[Statement] = []
@@ -136,18 +145,16 @@ def _link_sentences(sentences: Sequence[Sequence[Statement]]) -> Iterator[Statem
 
 
 def _find_change(statements: Sequence[Statement], present: Sequence[Statement]) -> str | None:
-    """The change that the highest of the present states has, or any; else what is said of
-    earlier ones, or that edema has resolved."""
+    """The change that the highest of the present states has, or any; else the step from an
+    earlier one."""
     for statement in sorted(present, key=_rank, reverse=True):
         if statement.change:
             return statement.change
     earlier = [statement.level for statement in statements if statement.role == "earlier"]
-    if present and earlier:
+    if earlier:
         later = max(statement.level for statement in present)
         if later != max(earlier):
             return "worse" if later > max(earlier) else "better"
-    if not present and any(statement.change == "resolved" for statement in statements):
-        return "resolved"
     return None
 
 
