@@ -22,8 +22,39 @@ CHEXPERT_OBSERVATIONS = (
 )
 """The 14 observations of CheXpert (Irvin et al. 2019), in the order of its files."""
 
-EXTENDED_FINDINGS = ("Emphysema", "Fibrosis", "Hernia", "Infiltration", "Mass", "Nodule")
-"""What ChestX-ray14 (Wang et al. 2017) names beyond CheXpert's observations."""
+PARENTS: dict[str, str | None] = {
+    "Emphysema": None,
+    "Fibrosis": "Lung Opacity",
+    "Nodule": "Lung Lesion",
+    "Mass": "Lung Lesion",
+    "Granuloma": "Lung Lesion",
+    "Infiltration": "Lung Opacity",
+    "Hyperinflation": None,
+    "Vascular Congestion": "Edema",
+    "Heart Failure": "Edema",
+    "Pleural Thickening": "Pleural Other",
+    "Hernia": None,
+    "Pneumoperitoneum": None,
+    "Rib Fracture": "Fracture",
+    "Scoliosis": None,
+    "Degenerative Change": None,
+    "Endotracheal Tube": "Support Devices",
+    "Nasogastric Tube": "Support Devices",
+    "Central Line": "Support Devices",
+    "PICC": "Support Devices",
+    "Chest Tube": "Support Devices",
+    "Pacemaker": "Support Devices",
+    "Sternotomy Wires": "Support Devices",
+}
+"""The finer findings, and the CheXpert observation that each is a kind of (None: of none).
+
+A parent says where to look a finding up; whether the finding also counts for it is for a labeler's
+profile to say (to ChestX-ray14, congestion is no edema).
+"""
+
+EXTENDED_FINDINGS = tuple(PARENTS)
+"""What ChestX-ray14 (Wang et al. 2017) names beyond CheXpert's observations, and what else
+researchers ask for: chronic and bony findings, and devices by kind."""
 
 FINDINGS = CHEXPERT_OBSERVATIONS + EXTENDED_FINDINGS
 
@@ -40,7 +71,7 @@ CHESTXRAY14_TO_FINDING = {
     "Edema": "Edema",
     "Emphysema": "Emphysema",
     "Fibrosis": "Fibrosis",
-    "Pleural_Thickening": "Pleural Other",
+    "Pleural_Thickening": "Pleural Thickening",
     "Hernia": "Hernia",
     "normal": "No Finding",
 }
@@ -50,6 +81,10 @@ SEVERITY_NAMES = ("none", "vascular congestion", "interstitial edema", "alveolar
 """Pulmonary edema severity 0 to 3 (Horng, Liao et al. 2021)."""
 
 SEVERITY_LEVELS = len(SEVERITY_NAMES)
+
+
+SEVERITY_CHANGES = ("new", "worse", "unchanged", "better", "resolved")
+"""How pulmonary edema may stand against the prior study."""
 
 
 class LabelCode(IntEnum):

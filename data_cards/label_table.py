@@ -6,21 +6,20 @@ changed in place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from configs.files import hash_file, write_atomically, write_text
 from configs.settings import Settings
-from data_cards.findings import FINDINGS, SEVERITY_LEVELS, LabelCode
+from data_cards.label_checks import LabelTableError as LabelTableError
+from data_cards.label_checks import check_evidence, check_probabilities, check_sums, check_values
+from data_cards.findings import FINDINGS, SEVERITY_CHANGES, SEVERITY_LEVELS, LabelCode
 
-SUM_TOLERANCE = 1e-3
 SEVERITY_PROBABILITY_COLUMNS = tuple(f"edema_p{level}" for level in range(SEVERITY_LEVELS))
 
 EVIDENCE_TYPE = pa.struct(
@@ -33,16 +32,19 @@ EVIDENCE_TYPE = pa.struct(
         ("rule", pa.string()),
         ("cue_start", pa.int32()),
         ("cue_end", pa.int32()),
+        ("change", pa.string()),
+        ("grade", pa.string()),
+        ("laterality", pa.string()),
+        ("anatomy", pa.string()),
     ]
 )
 
 
-class LabelTableError(ValueError):
-    """A label table that breaks its schema; the message names file, row, column and value."""
-
-
 class EvidenceRow(TypedDict):
-    """One mention behind a label: half-open character offsets into the raw report."""
+    """One mention behind a label: half-open character offsets into the raw report.
+
+    The last four are "" where nothing is said, as in every table from before they were known.
+    """
 
     finding: str
     section: str
@@ -52,6 +54,10 @@ class EvidenceRow(TypedDict):
     rule: str
     cue_start: int | None
     cue_end: int | None
+    change: str
+    grade: str
+    laterality: str
+    anatomy: str
 
 
 class LabelTableManifest(Settings):
@@ -76,36 +82,55 @@ def probability_column(finding: str) -> str:
     return f"{finding}_p"
 
 
-LABEL_TABLE_SCHEMA = pa.schema(
-    [
-        ("study_id", pa.string()),
-        *((finding, pa.int8()) for finding in FINDINGS),
-        ("edema_severity", pa.int8()),
-        *((name, pa.float32()) for name in SEVERITY_PROBABILITY_COLUMNS),
-        *((probability_column(finding), pa.float32()) for finding in FINDINGS),
-        ("evidence", pa.list_(EVIDENCE_TYPE)),
-    ]
-)
+def make_schema(more_findings: Sequence[str] = ()) -> pa.Schema:
+    """Return the columns of a label table; `more_findings` are those of a user's own rules."""
+    findings = (*FINDINGS, *more_findings)
+    return pa.schema(
+        [
+            ("study_id", pa.string()),
+            *((finding, pa.int8()) for finding in findings),
+            ("edema_severity", pa.int8()),
+            ("edema_change", pa.string()),
+            *((name, pa.float32()) for name in SEVERITY_PROBABILITY_COLUMNS),
+            *((probability_column(finding), pa.float32()) for finding in findings),
+            ("evidence", pa.list_(EVIDENCE_TYPE)),
+        ]
+    )
+
+
+LABEL_TABLE_SCHEMA = make_schema()
 """Columns of a label table; every column but `study_id` may be null."""
+
+
+def list_findings(columns: Iterable[str]) -> list[str]:
+    """Return the findings among a table's columns: the known ones first, then a user's own.
+
+    A user's own finding is a column that has a probability column beside it.
+    """
+    names = dict.fromkeys(columns)
+    own = [name for name in names if name not in FINDINGS and probability_column(name) in names]
+    return [name for name in FINDINGS if name in names] + own
 
 
 def write_label_table(path: Path, rows: Sequence[Mapping[str, Any]] | pa.Table) -> str:
     """Check and write rows as Parquet atomically; return the file's SHA-256.
 
-    A column that a row does not name is null there. Raises LabelTableError for a column outside
-    of LABEL_TABLE_SCHEMA, a value of another type, and all that `check_label_table` refuses.
+    A column that a row does not name is null there. Raises LabelTableError for a column that is
+    neither in LABEL_TABLE_SCHEMA nor a user's own finding with its probability, a value of another
+    type, and all that `check_label_table` refuses.
     """
     columns = (
         rows.column_names if isinstance(rows, pa.Table) else {name for r in rows for name in r}
     )
-    unknown = sorted(set(columns) - set(LABEL_TABLE_SCHEMA.names))
+    own = [name for name in list_findings(sorted(columns)) if name not in FINDINGS]
+    schema = make_schema(own)
+    unknown = sorted(set(columns) - set(schema.names))
     if unknown:
         raise LabelTableError(f"{path}: columns unknown to the label table: {', '.join(unknown)}")
     table = pa.Table.from_arrays(
-        [_build_column(rows, field, path) for field in LABEL_TABLE_SCHEMA],
-        schema=LABEL_TABLE_SCHEMA,
+        [_build_column(rows, field, path) for field in schema], schema=schema
     )
-    _check_evidence(table["evidence"], path)
+    check_evidence(table["evidence"], path)
     check_label_table(_to_frame(table.drop_columns("evidence")), path)
     with write_atomically(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
@@ -134,10 +159,12 @@ def read_label_table(path: Path, *, columns: Sequence[str] | None = None) -> pd.
     if "evidence" not in table.column_names:
         frame = _to_frame(table)
     else:
-        _check_evidence(table["evidence"], path)
+        check_evidence(table["evidence"], path)
         frame = _to_frame(table.drop_columns("evidence"))
         # Through pandas, an offset beside a null would come back as a float.
-        frame["evidence"] = pd.Series(table["evidence"].to_pylist(), dtype=object)
+        frame["evidence"] = pd.Series(
+            [_complete(mentions) for mentions in table["evidence"].to_pylist()], dtype=object
+        )
     check_label_table(frame, path)
     return frame
 
@@ -158,14 +185,15 @@ def check_label_table(frame: pd.DataFrame, path: Path) -> None:
             " than once, this one first"
         )
     codes = sorted(int(code) for code in LabelCode)
-    for finding in FINDINGS:
-        _check_values(frame, finding, path, codes)
-        _check_probabilities(frame, probability_column(finding), path)
-    _check_values(frame, "edema_severity", path, list(range(SEVERITY_LEVELS)))
+    for finding in list_findings(frame.columns):
+        check_values(frame, finding, path, codes)
+        check_probabilities(frame, probability_column(finding), path)
+    check_values(frame, "edema_severity", path, list(range(SEVERITY_LEVELS)))
+    check_values(frame, "edema_change", path, list(SEVERITY_CHANGES))
     for name in SEVERITY_PROBABILITY_COLUMNS:
-        _check_probabilities(frame, name, path)
+        check_probabilities(frame, name, path)
     if set(SEVERITY_PROBABILITY_COLUMNS) <= set(frame.columns):
-        _check_sums(frame, path)
+        check_sums(frame, SEVERITY_PROBABILITY_COLUMNS, path)
 
 
 def manifest_path(table: Path) -> Path:
@@ -227,53 +255,8 @@ def _to_frame(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _check_values(frame: pd.DataFrame, column: str, path: Path, allowed: list[int]) -> None:
-    if column not in frame:
-        return
-    wrong = (frame[column].notna() & ~frame[column].isin(allowed)).to_numpy(bool)
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise LabelTableError(
-            f"{path}, row {row + 1}, {column}: {frame[column].iloc[row]} is not a label code"
-            f" (expected one of {allowed} or nothing)"
-        )
+def _complete(mentions: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+    return mentions and [{**_UNSAID, **mention} for mention in mentions]
 
 
-def _check_probabilities(frame: pd.DataFrame, column: str, path: Path) -> None:
-    if column not in frame:
-        return
-    values = frame[column].to_numpy(float, na_value=np.nan)
-    wrong = (values < 0) | (values > 1)
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise LabelTableError(
-            f"{path}, row {row + 1}, {column}: {values[row]:g} is no probability"
-            " (expected 0 to 1 or nothing)"
-        )
-
-
-def _check_sums(frame: pd.DataFrame, path: Path) -> None:
-    levels = frame[list(SEVERITY_PROBABILITY_COLUMNS)].to_numpy(float, na_value=np.nan)
-    total = levels.sum(axis=1)
-    # A sum with a null in it is NaN, and so not close to 1.
-    wrong = ~np.isclose(total, 1, rtol=0, atol=SUM_TOLERANCE) & ~np.isnan(levels).all(axis=1)
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise LabelTableError(
-            f"{path}, row {row + 1}, edema_p0 to edema_p3: sum to {total[row]:g}"
-            " (expected 1, or nothing in all four)"
-        )
-
-
-def _check_evidence(column: pa.ChunkedArray, path: Path) -> None:
-    mentions = column.combine_chunks().flatten() if column.num_chunks else None
-    for first, last in (("start", "end"), ("cue_start", "cue_end")):
-        if not mentions:
-            return
-        begin, end = mentions.field(first), mentions.field(last)
-        wrong = pc.or_(pc.less(begin, 0), pc.greater(begin, end))
-        if pc.any(wrong).as_py():
-            raise LabelTableError(
-                f"{path}, evidence: {pc.sum(wrong)} spans {first}–{last} begin below 0 or after"
-                " their end"
-            )
+_UNSAID = {"change": "", "grade": "", "laterality": "", "anatomy": ""}

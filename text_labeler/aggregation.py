@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from data_cards.findings import LabelCode
+from data_cards.findings import CHEXPERT_OBSERVATIONS, LabelCode
 from text_labeler.mentions import Mention
 from text_labeler.rules_schema import Profile
 
@@ -60,7 +60,9 @@ class Aggregator:
                 for concept in concepts:
                     self._sources.setdefault(concept, []).append((finding, part))
         self._blocking = frozenset(profile.no_finding.blocked_by)
-        self._ignored = frozenset(profile.no_finding.ignores)
+        self._ignored = set(profile.no_finding.ignores)
+        if profile.no_finding.finer_findings == "ignored":
+            self._ignored |= set(findings) - set(CHEXPERT_OBSERVATIONS)
         self._weights: dict[tuple[str, str], Weight] = {}
         self._labels: dict[str, int | None] = dict.fromkeys(findings)
         self._probabilities: dict[str, float | None] = dict.fromkeys(findings)

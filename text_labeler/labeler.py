@@ -7,7 +7,6 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from data_cards.findings import FINDINGS
 from text_labeler.aggregation import NO_FINDING, Aggregator, Vote, keep_best
 from text_labeler.reading import Evidence, PieceReader
 from text_labeler.rulebook import RULES_FOLDER, load_rulebook
@@ -49,7 +48,7 @@ class Labeler:
         book = load_rulebook(rules)
         self.profile = book.profile(profile)
         self.rules_hash = book.content_hash
-        self.findings = FINDINGS
+        self.findings = book.findings
         self._aggregator = Aggregator(self.profile, self.findings)
         self._severity = SeverityGrader(book.severity)
         self._groups = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from data_cards.label_table import EvidenceRow
 from text_labeler.aggregation import NO_FINDING, Aggregator, Vote, keep_best
@@ -57,17 +57,8 @@ class Evidence(NamedTuple):
     anatomy: str = ""
 
     def to_row(self) -> EvidenceRow:
-        """Return what the label table keeps of it."""
-        return {
-            "finding": self.finding,
-            "section": self.section,
-            "start": self.start,
-            "end": self.end,
-            "assertion": self.assertion,
-            "rule": self.rule,
-            "cue_start": self.cue_start,
-            "cue_end": self.cue_end,
-        }
+        """Return it as a row of the label table."""
+        return cast(EvidenceRow, self._asdict())
 
 
 class Reading(NamedTuple):

@@ -31,17 +31,17 @@ class RuleError(ValueError):
 
 @dataclass(frozen=True)
 class RuleFile:
-    """The values of one YAML file and the line on which each key or list item stands."""
+    """The values of one YAML file and where each key or list item stands (`cues.yaml, line 12`)."""
 
     path: Path
     values: Any
-    lines: dict[Key, int]
+    places: dict[Key, str]
 
     def place(self, key: Key) -> str:
         """Say where `key` stands: `cues.yaml, line 12`; for a missing key, its nearest parent."""
-        while key and key not in self.lines:
+        while key and key not in self.places:
             key = key[:-1]
-        return f"{self.path.name}, line {self.lines.get(key, 1)}"
+        return self.places.get(key, f"{self.path.name}, line 1")
 
     def validate(self, kind: type[S]) -> S:
         """Check the values against `kind`; raises RuleError with one line for each problem."""
@@ -73,21 +73,21 @@ def read_rule_file(path: Path) -> RuleFile:
         raise RuleError(
             f"{path.name}, line {line}: not readable as YAML: {error.problem}"
         ) from None
-    lines: dict[Key, int] = {}
-    _collect_lines(node, (), lines, path)
-    return RuleFile(path, values, lines)
+    places: dict[Key, str] = {}
+    _collect_places(node, (), places, path)
+    return RuleFile(path, values, places)
 
 
-def _collect_lines(node: yaml.Node | None, key: Key, lines: dict[Key, int], path: Path) -> None:
+def _collect_places(node: yaml.Node | None, key: Key, places: dict[Key, str], path: Path) -> None:
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             inner = (*key, str(name.value))
             line = name.start_mark.line + 1
-            if inner in lines:
+            if inner in places:
                 raise RuleError(f"{path.name}, line {line}: {name.value!r} stands here twice")
-            lines[inner] = line
-            _collect_lines(value, inner, lines, path)
+            places[inner] = f"{path.name}, line {line}"
+            _collect_places(value, inner, places, path)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            lines[(*key, index)] = value.start_mark.line + 1
-            _collect_lines(value, (*key, index), lines, path)
+            places[(*key, index)] = f"{path.name}, line {value.start_mark.line + 1}"
+            _collect_places(value, (*key, index), places, path)

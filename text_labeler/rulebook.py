@@ -10,12 +10,21 @@ from pathlib import Path
 from configs.files import hash_json
 from data_cards.findings import FINDINGS
 from text_labeler.phrases import Entry, PhraseError, PhraseTrie, WordForms, expand_phrase
+from text_labeler.rule_checks import (
+    Names,
+    check_finer_findings,
+    check_profile,
+    check_severity,
+    check_structures,
+)
 from text_labeler.rule_files import RuleError, RuleFile, read_rule_file
+from text_labeler.rule_layers import lay_over
 from text_labeler.rules_schema import (
     AttributeRules,
     Cue,
     CueRules,
     FindingRules,
+    FindingSources,
     Profile,
     SectionRules,
     SeverityRules,
@@ -27,17 +36,25 @@ from text_labeler.rules_schema import (
 RULES_FOLDER = Path(__file__).parent / "rules"
 RULE_NAMES = ("words", "sections", "findings", "structures", "cues", "severity", "attributes")
 PROFILE_PREFIX = "profile_"
+OTHER_RULES = frozenset({"miccai2020"})
+"""Files in the folder that belong to another labeler (keyword_grader.py)."""
 
 
 @dataclass(frozen=True)
 class RuleBook:
-    """All rules of one folder; `content_hash` names them, whatever their comments and order."""
+    """All rules of one folder; `content_hash` names them, whatever their comments and order.
+
+    `findings`: all that a label table of these rules has columns for; `parents`: the finer ones
+    with the observation that each is a kind of, if any.
+    """
 
     sections: SectionRules
     cues: dict[str, Cue]
     structures: dict[str, Structure]
     severity: SeverityRules
     profiles: dict[str, Profile]
+    findings: tuple[str, ...]
+    parents: dict[str, str | None]
     attributes: AttributeRules
     phrases: PhraseTrie
     place_phrases: PhraseTrie
@@ -52,96 +69,74 @@ class RuleBook:
 
 @cache
 def load_rulebook(folder: Path = RULES_FOLDER) -> RuleBook:
-    """Read, check and compile the rules in `folder`; raises RuleError with file and line."""
-    files = {name: read_rule_file(folder / f"{name}.yaml") for name in RULE_NAMES}
-    profile_files = [
-        read_rule_file(path) for path in sorted(folder.glob(f"{PROFILE_PREFIX}*.yaml"))
-    ]
-    if not profile_files:
-        raise RuleError(f"{folder}: holds no {PROFILE_PREFIX}<name>.yaml")
+    """Read, check and compile the rules in `folder`; raises RuleError with file and line.
+
+    A folder that holds all files stands alone. One that holds only some is laid over the shipped
+    rules (rule_layers.py).
+    """
+    files = _read_files(folder)
+    profile_files = [file for name, file in files.items() if name.startswith(PROFILE_PREFIX)]
     findings = files["findings"].validate(FindingRules)
     structures = files["structures"].validate(StructureRules)
     cues = files["cues"].validate(CueRules)
     severity = files["severity"].validate(SeverityRules)
     profiles = [(file, file.validate(Profile)) for file in profile_files]
     words = files["words"].validate(Words)
-    names = _Names(
-        set(findings.concepts), set(cues.cues), {cue.status for cue in cues.cues.values()}
+    names = Names(
+        set(findings.concepts),
+        set(cues.cues),
+        {cue.status for cue in cues.cues.values()},
+        (*FINDINGS, *(name for name in findings.finer_findings if name not in FINDINGS)),
     )
-    _check_structures(files["structures"], structures, names)
-    _check_severity(files["severity"], severity, names)
+    check_structures(files["structures"], structures, names)
+    check_severity(files["severity"], severity, names)
+    check_finer_findings(files["findings"], findings, names)
     for file, profile in profiles:
-        _check_profile(file, profile, names)
+        check_profile(file, profile, names)
     return RuleBook(
         sections=files["sections"].validate(SectionRules),
         cues=cues.cues,
         structures=structures.structures,
         severity=severity,
-        profiles={profile.name: profile for _, profile in profiles},
+        profiles={
+            profile.name: _add_finer_findings(profile, findings) for _, profile in profiles
+        },
+        findings=names.findings,
+        parents={name: finding.parent for name, finding in findings.finer_findings.items()},
         attributes=files["attributes"].validate(AttributeRules),
         phrases=_compile(words, files, _PHRASE_LISTS),
         place_phrases=_compile(words, files, _PLACE_LISTS),
-        content_hash=hash_json([file.values for file in (*files.values(), *profile_files)]),
+        content_hash=hash_json([file.values for file in files.values()]),
     )
 
 
-@dataclass(frozen=True)
-class _Names:
-    """Names that one file defines and others use. A finding read without any cue is affirmed."""
-
-    concepts: set[str]
-    cues: set[str]
-    cue_statuses: set[str]
-
-    @property
-    def statuses(self) -> set[str]:
-        return {*self.cue_statuses, "affirmed", "normal", "borderline", "upper_normal"}
-
-
-def _check_known(
-    file: RuleFile, key: tuple[str, ...], given: Iterable[str], known: set[str]
-) -> None:
-    for name in given:
-        if name not in known:
-            raise RuleError(f"{file.place((*key, name))}: {name!r} is not known in {'.'.join(key)}")
-
-
-def _check_structures(file: RuleFile, rules: StructureRules, names: _Names) -> None:
-    for name, structure in rules.structures.items():
-        key = ("structures", name, "means")
-        _check_known(file, key, structure.means, set(rules.predicates))
-        for predicate, meaning in structure.means.items():
-            _check_known(file, (*key, predicate), meaning, names.concepts)
-            _check_known(file, (*key, predicate), meaning.values(), names.statuses)
+def _read_files(folder: Path) -> dict[str, RuleFile]:
+    """Return the folder's files by name in a fixed order, laid over the shipped ones if need be."""
+    names = {path.stem for path in folder.glob("*.yaml")}
+    profiles = {name for name in names if name.startswith(PROFILE_PREFIX)}
+    unknown = names - profiles - {*RULE_NAMES, *OTHER_RULES}
+    if unknown or not names:
+        given = ", ".join(f"{name}.yaml" for name in sorted(unknown)) or "no YAML file"
+        raise RuleError(
+            f"{folder}: {given}; expected some of {', '.join(f'{name}.yaml' for name in RULE_NAMES)}"
+            f" and {PROFILE_PREFIX}<name>.yaml"
+        )
+    own = {name: read_rule_file(folder / f"{name}.yaml") for name in sorted(names - OTHER_RULES)}
+    if names >= set(RULE_NAMES) and profiles:
+        return {name: own[name] for name in (*RULE_NAMES, *sorted(profiles))}
+    files = _read_files(RULES_FOLDER)
+    for name, file in own.items():
+        files[name] = lay_over(files[name], file) if name in files else file
+    return files
 
 
-def _check_severity(file: RuleFile, rules: SeverityRules, names: _Names) -> None:
-    for part, patterns in (
-        ("patterns", rules.patterns),
-        ("linked_patterns", rules.linked_patterns),
-    ):
-        for pattern, concepts in patterns.items():
-            _check_known(file, (part, pattern), concepts, names.concepts)
-    _check_known(file, ("denied_with",), rules.denied_with, names.concepts)
-    _check_known(file, ("linked_to",), rules.linked_to, set(rules.patterns))
-    _check_known(file, ("linked_unless",), rules.linked_unless, names.concepts)
-    _check_known(file, ("explaining_cues",), rules.explaining_cues, names.cues)
-    _check_known(file, ("linked_patterns",), rules.linked_patterns, set(rules.affirmed))
-    _check_known(file, ("hedged",), rules.hedged, names.statuses)
-    for part, statuses in rules.readings:
-        _check_known(file, ("readings", part), statuses, names.statuses)
-
-
-def _check_profile(file: RuleFile, profile: Profile, names: _Names) -> None:
-    _check_known(file, ("findings",), profile.findings, set(FINDINGS) - {"No Finding"})
-    for finding, sources in profile.findings.items():
-        for part, concepts in sources:
-            _check_known(file, ("findings", finding, part), concepts, names.concepts)
-    _check_known(file, ("no_finding", "ignores"), profile.no_finding.ignores, set(FINDINGS))
-    _check_known(file, ("no_finding", "blocked_by"), profile.no_finding.blocked_by, names.concepts)
-    missing = names.statuses - set(profile.statuses)
-    if missing:
-        raise RuleError(f"{file.place(('statuses',))}: statuses: {sorted(missing)} are missing")
+def _add_finer_findings(profile: Profile, rules: FindingRules) -> Profile:
+    """Return the profile with the sources of the finer findings that it does not name itself."""
+    finer = {
+        name: FindingSources(**finding.model_dump(exclude={"parent"}))
+        for name, finding in rules.finer_findings.items()
+    }
+    return profile.model_copy(update={"findings": {**finer, **profile.findings}})
 
 
 def _compile(words: Words, files: dict[str, RuleFile], lists: tuple[PhraseList, ...]) -> PhraseTrie:

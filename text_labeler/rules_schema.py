@@ -38,11 +38,26 @@ class Concept(Settings):
     phrases: Phrases
 
 
+class FindingSources(Settings):
+    """The concepts that speak for one finding."""
+
+    concepts: tuple[str, ...] = ()
+    uncertain_from: tuple[str, ...] = ()
+    positive_from: tuple[str, ...] = ()
+
+
+class FinerFinding(FindingSources):
+    """A finding beside CheXpert's observations; `parent`: the observation it is a kind of."""
+
+    parent: str | None = None
+
+
 class FindingRules(Settings):
     """findings.yaml."""
 
     concepts: dict[str, Concept]
     not_a_finding: tuple[str, ...]
+    finer_findings: dict[str, FinerFinding]
 
 
 class Structure(Settings):
@@ -120,43 +135,12 @@ class SeverityRules(Settings):
     otherwise: Distribution
     readings: SeverityReadings
 
-    @model_validator(mode="after")
-    def _check_tables(self) -> SeverityRules:
-        for name, table in (("affirmed", self.affirmed), ("denied", self.denied)):
-            for pattern, rows in table.items():
-                if pattern not in self.patterns:
-                    raise ValueError(f"{name}.{pattern}: not one of the patterns")
-                if "ungraded" not in rows:
-                    raise ValueError(f"{name}.{pattern}: needs a row `ungraded`")
-                self._check_rows(f"{name}.{pattern}", rows)
-        _check_sum("otherwise", self.otherwise)
-        _check_sum("denied_study", self.denied_study)
-        return self
-
-    def _check_rows(self, name: str, rows: dict[str, Distribution]) -> None:
-        for grade, row in rows.items():
-            if grade not in self.grades and grade != "ungraded":
-                raise ValueError(f"{name}.{grade}: not one of the grades")
-            _check_sum(f"{name}.{grade}", row)
-
-
-def _check_sum(name: str, row: Distribution) -> None:
-    if abs(sum(row) - 1) > 1e-6:
-        raise ValueError(f"{name}: sums to {sum(row):.3f}, not 1")
-
-
-class FindingSources(Settings):
-    """The concepts that speak for one finding, in a profile."""
-
-    concepts: tuple[str, ...] = ()
-    uncertain_from: tuple[str, ...] = ()
-    positive_from: tuple[str, ...] = ()
-
 
 class NoFindingPolicy(Settings):
     """When a report counts as No Finding, in a profile."""
 
     ignores: tuple[str, ...]
+    finer_findings: Literal["ignored", "counted"]
     blocked_by: tuple[str, ...]
     when_abnormal: Literal["blank", "negative"]
     probability: Probability

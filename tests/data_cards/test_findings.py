@@ -18,7 +18,7 @@ def test_the_names_are_the_ones_of_the_published_tables():
     )
     assert ",".join(CHEXPERT_OBSERVATIONS) == header
     assert set(CHESTXRAY14_TO_FINDING.values()) <= set(FINDINGS)
-    assert len(set(FINDINGS)) == len(FINDINGS) == 20
+    assert len(set(FINDINGS)) == len(FINDINGS) == 36
 
 
 def test_codes_and_levels_are_the_published_ones():

@@ -15,6 +15,7 @@ from data_cards.label_table import (
     LabelTableError,
     LabelTableManifest,
     check_label_table,
+    list_findings,
     manifest_path,
     read_label_table,
     read_manifest,
@@ -31,12 +32,17 @@ MENTION: EvidenceRow = {
     "rule": "edema.1",
     "cue_start": 0,
     "cue_end": 2,
+    "change": "worse",
+    "grade": "",
+    "laterality": "left",
+    "anatomy": "",
 }
 ROW = {
     "study_id": "007",
     "Edema": -1,
     "Edema_p": 0.5,
     "edema_severity": 2,
+    "edema_change": "worse",
     "edema_p0": 0.1,
     "edema_p1": 0.2,
     "edema_p2": 0.6,
@@ -84,6 +90,25 @@ def test_codes_and_offsets_come_back_as_whole_numbers(tmp_path):
     assert [mention["cue_start"] for mention in frame["evidence"][0]] == [0, None]
 
 
+def test_a_table_from_before_sides_and_changes_were_known_is_still_read(tmp_path):
+    old = {name: MENTION[name] for name in list(MENTION)[:8]}
+    row = {"study_id": "7", "Edema": 1, "edema_severity": 2, "evidence": [old]}
+    pq.write_table(pa.Table.from_pylist([row, {"study_id": "8"}]), tmp_path / "l.parquet")
+    frame = read_label_table(tmp_path / "l.parquet")
+    unsaid = {"change": "", "grade": "", "laterality": "", "anatomy": ""}
+    assert list(frame["evidence"]) == [[{**old, **unsaid}], None]
+
+
+def test_a_users_own_finding_is_a_column_with_its_probability(tmp_path):
+    own = {"study_id": "7", "Rib Notching": 1, "Rib Notching_p": 0.9}
+    write_label_table(tmp_path / "l.parquet", [own])
+    frame = read_label_table(tmp_path / "l.parquet")
+    assert list_findings(frame.columns) == [*FINDINGS, "Rib Notching"]
+    assert frame["Rib Notching"].tolist() == [1]
+    with pytest.raises(LabelTableError, match="row 1, Rib Notching: 2 is not a label code"):
+        write_label_table(tmp_path / "m.parquet", [{**own, "Rib Notching": 2}])
+
+
 def test_a_table_of_arrow_is_written_as_rows_are(tmp_path):
     rows = write_label_table(tmp_path / "rows.parquet", [ROW])
     arrow = pa.Table.from_pylist([ROW])  # without a schema: 64 bits, columns missing
@@ -105,6 +130,7 @@ def test_a_few_columns_are_read_alone(tmp_path):
         ({"Edema": 300}, "row 2, Edema: a int that does not fit the column's type int8"),
         ({"Edema": "present"}, "row 2, Edema: a str that does not fit"),
         ({"edema_severity": -1}, "row 2, edema_severity: -1 is not a label code"),
+        ({"edema_change": "gone"}, "row 2, edema_change: gone is not a label code"),
         ({"edema_severity": 4}, "row 2, edema_severity: 4 is not a label code"),
         ({"Edema_p": 1.5}, "row 2, Edema_p: 1.5 is no probability"),
         ({"edema_p0": -0.5}, "row 2, edema_p0: -0.5 is no probability"),

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from data_cards.findings import FINDINGS, PARENTS
 from text_labeler import Labeler
 from text_labeler.phrases import PhraseError, expand_phrase
 from text_labeler.rule_files import RuleError
@@ -39,7 +40,9 @@ def _edit(file, old, new):
         ("structures", "cardiomegaly: normal", "cardiomegali: normal", "'cardiomegali'"),
         ("profile_chexpert", "  Edema:", "  Edma:", "'Edma'"),
         ("profile_chexpert", "probability: 0.97", "probability: 1.97", "less than or equal to 1"),
-        ("profile_severity", "concepts: [mass]", "concepts: [mess]", "'mess'"),
+        ("profile_severity", "concepts: [atelectasis]", "concepts: [atelectasia]", "'atelectasia'"),
+        ("findings", "Mass: {parent: Lung Lesion", "Mass: {parent: Fracture", "'Mass' is one of"),
+        ("findings", "  Mass: {parent: Lung", "  Edema: {parent: Lung", "'Edema' is one of"),
         ("sections", "findings:", "findings: [", "not readable as YAML"),
         ("words", "same_word:", "same_words:", "same_word"),
     ],
@@ -51,7 +54,7 @@ def test_faulty_rule_is_refused_with_its_line(rules, name, old, new, said):
     message = str(error.value)
     assert said in message
     assert f"{name}.yaml, line " in message
-    if "sums to" not in said and name not in {"sections", "words"}:
+    if name not in {"sections", "words"}:
         assert f"line {line}" in message or f"line {line + 1}" in message
 
 
@@ -60,10 +63,61 @@ def test_unknown_profile_names_the_known_ones():
         Labeler("chexbert")
 
 
-def test_missing_rule_file_is_named(rules):
-    (rules / "cues.yaml").unlink()
-    with pytest.raises(RuleError, match=r"cues\.yaml: cannot be read"):
-        load_rulebook(rules)
+@pytest.mark.parametrize("name", [None, "finding.yaml"])
+def test_a_folder_without_rules_or_with_unknown_files_is_refused(tmp_path, name):
+    if name:
+        (tmp_path / name).write_text("concepts: {}")
+    with pytest.raises(RuleError, match=r"expected some of words\.yaml"):
+        load_rulebook(tmp_path)
+
+
+OWN_FINDING = """\
+concepts:
+  rib_notching:
+    phrases: ["rib notching", "notching of [the] rib"]
+  emphysema:
+    phrases: ["leathery lung", remove: "bleb"]
+finer_findings:
+  Rib Notching: {parent: Fracture, concepts: [rib_notching]}
+"""
+
+
+def test_a_finding_is_added_in_one_short_file(tmp_path):
+    (tmp_path / "findings.yaml").write_text(OWN_FINDING)
+    book = load_rulebook(tmp_path)
+    assert (book.findings[-1], book.parents["Rib Notching"]) == ("Rib Notching", "Fracture")
+    for profile in book.profiles:
+        labeler = Labeler(profile, rules=tmp_path)
+        labels = labeler("No notching of the ribs. Leathery lungs. Apical bleb.").labels
+        assert (labels["Rib Notching"], labels["Emphysema"]) == (0, 1)
+        assert labeler("Apical bleb.").labels["Emphysema"] is None
+        assert labeler("Rib notching. Small effusion.").labels["Pleural Effusion"] == 1
+    assert "Rib Notching" not in Labeler()("Rib notching.").labels
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"rib notching"', '"(rib notching"', "findings.yaml, line 3: '(rib notching'"),
+        ('"leathery lung"', '"leathery lung", "fibrosis"', "'fibrosis' already stands for"),
+        ('remove: "bleb"', 'remove: "blob"', "findings.yaml, line 5: {'remove': 'blob'}: expected"),
+        ("parent: Fracture", "parent: Fractures", "findings.yaml, line 7: 'Fractures' is none of"),
+        ("concepts: [rib_notching]", "concepts: [rib]", "findings.yaml, line 7: 'rib' is not known"),
+        ("Rib Notching:", "edema_severity:", "'edema_severity' cannot name a column"),
+        ("finer_findings:", "finer:", "finer: Extra inputs"),
+    ],
+)
+def test_a_fault_in_ones_own_rules_is_named_with_its_line(tmp_path, old, new, said):
+    (tmp_path / "findings.yaml").write_text(OWN_FINDING.replace(old, new))
+    with pytest.raises(RuleError) as error:
+        load_rulebook(tmp_path)
+    assert said in str(error.value)
+
+
+def test_the_finer_findings_and_their_parents_are_those_of_the_label_table():
+    book = load_rulebook()
+    assert book.findings == FINDINGS
+    assert book.parents == PARENTS
 
 
 def test_a_phrase_is_added_without_python(rules):
