@@ -15,6 +15,9 @@ from text_labeler.rules_schema import Cue
 
 DENIALS = frozenset({"negated", "not_new", "resolved", "normal"})
 BEHIND_REACH = 12
+ANSWER_REACH = 2
+"""Words (a colon, a dash) that may stand between a finding and a bare "no" behind it."""
+
 GRADE_REACH = 4
 GRADE_BEHIND_REACH = 7
 ALTERNATIVE_REACH = 5
@@ -195,14 +198,27 @@ def _reach_behind(clause: Clause, cues: Mapping[str, Cue]) -> dict[int, Item]:
     by_place = {mention.item: index for index, mention in enumerate(clause.mentions)}
     reached: dict[int, Item] = {}
     for place, cue in enumerate(clause.items):
-        if cue.kind != "cue" or cues[cue.name].looks == "ahead":
+        if cue.kind != "cue":
             continue
-        for index in _list_before(clause, place, by_place):
+        if cues[cue.name].looks == "ahead" and not _is_answer(clause, place, cues):
+            continue
+        for index in _list_before(clause, place, by_place, cues):
             reached.setdefault(index, cue)
     return reached
 
 
-def _list_before(clause: Clause, place: int, by_place: Mapping[int, int]) -> list[int]:
+def _is_answer(clause: Clause, place: int, cues: Mapping[str, Cue]) -> bool:
+    """Tell whether a denial says all of what it follows: "Effusion: no", "pneumothorax - no"."""
+    cue = clause.items[place]
+    if not place or place + 1 < len(clause.items) or cues[cue.name].status not in DENIALS:
+        return False
+    before = clause.items[place - 1]
+    return before.kind == "concept" and 0 < cue.first - before.last <= ANSWER_REACH
+
+
+def _list_before(
+    clause: Clause, place: int, by_place: Mapping[int, int], cues: Mapping[str, Cue]
+) -> list[int]:
     """The mentions of the list that ends before a cue: "effusion or pneumothorax is not seen"."""
     group: list[int] = []
     edge = clause.items[place].first
@@ -218,6 +234,8 @@ def _list_before(clause: Clause, place: int, by_place: Mapping[int, int]) -> lis
         elif item.kind == "joiner":
             listed = listed or item.name in {"alternative", "and"}
             joined = joined or listed  # a bare comma alone may separate two statements
+        elif item.kind == "cue" and cues[item.name].status == "prior":
+            continue  # "the edema seen previously has resolved"
         elif item.kind in {"cue", "structure", "predicate", "hedge_end"}:
             break
     return group

@@ -15,6 +15,8 @@ ATTRIBUTE_REACH = 4
 """Words that may stand between a predicate and the structure after it ("enlargement of the …")."""
 
 _PASSED = frozenset({"grade", "change"})
+_OF_THE_REST = "otherwise_normal"
+"""Says of a structure that all is normal but for what the sentence has named."""
 
 
 @dataclass(slots=True)
@@ -100,7 +102,7 @@ class MentionFinder:
         later = []
         for index in predicates:  # "the heart is enlarged": the structure just before
             group = _structures_before(items, index, bound)
-            if group and group[0] == _previous(items, index):
+            if group and (items[index].name == _OF_THE_REST or group[0] == _previous(items, index)):
                 bound.update(group)
                 found += self._describe(items, index, group)
             else:
@@ -155,9 +157,12 @@ def _structures_before(items: Sequence[Item], index: int, bound: set[int]) -> li
     group: list[int] = []
     edge = items[index].first
     joined = True
+    of_the_rest = items[index].name == _OF_THE_REST
     for place in range(index - 1, -1, -1):
         item = items[place]
-        if item.kind == "structure":
+        if of_the_rest and item.kind == "concept":
+            edge = item.first
+        elif item.kind == "structure":
             if not joined or place in bound or edge - item.last > PREDICATE_REACH:
                 break
             before = items[place - 1] if place else None

@@ -77,10 +77,11 @@ class Reading(NamedTuple):
 class Part:
     """What stands under one heading in a piece, or before any; read when it is first asked for.
 
-    `has_words`: something stands there; `ends_paragraph`: a blank line follows.
+    `has_words`: something stands there; `ends_paragraph`: a blank line follows; `ends_line`: it is
+    the line break behind a full stop.
     """
 
-    __slots__ = ("_readings", "_source", "ends_paragraph", "has_words", "heading")
+    __slots__ = ("_readings", "_source", "ends_line", "ends_paragraph", "has_words", "heading")
 
     def __init__(
         self, heading: Heading | None, text: str, source: Callable[[], Iterable[Reading]]
@@ -88,6 +89,7 @@ class Part:
         self.heading = heading
         self.has_words = bool(text.strip())
         self.ends_paragraph = ends_paragraph(text)
+        self.ends_line = not self.has_words and "\n" in text
         self._source: Callable[[], Iterable[Reading]] | None = source
         self._readings: tuple[Reading, ...] = ()
 
@@ -119,16 +121,28 @@ class PieceReader:
     def find_parts(self, report: str) -> Iterator[tuple[str, int, Part]]:
         """Give the parts of a report: the section, where the part's piece begins, and the part."""
         short = self._headings.short
-        section, has_words = UNHEADED, False
-        for offset, parts in self._find_pieces(report):
-            for part in parts:
-                heading = part.heading
-                if heading and (section in short or not heading.ends_short):
-                    section, has_words = heading.section, False
-                has_words = has_words or part.has_words
-                yield section, offset, part
-                if part.ends_paragraph and has_words and section in short:
+        placed = [(offset, part) for offset, parts in self._find_pieces(report) for part in parts]
+        section, has_words, body = UNHEADED, False, -1
+        for index, (offset, part) in enumerate(placed):
+            heading = part.heading
+            if heading and (section in short or not heading.ends_short):
+                section, has_words = heading.section, False
+                if section in short and body < index:
+                    body = self._find_body(placed, index)
+            has_words = has_words or part.has_words
+            yield section, offset, part
+            if has_words and section in short:
+                if part.ends_paragraph or (part.ends_line and index >= body):
                     section = UNHEADED
+
+    def _find_body(self, placed: Sequence[tuple[int, Part]], start: int) -> int:
+        """Give the first place after `start` with a heading of the body; without one, `start`."""
+        body = self._headings.body
+        for index in range(start, len(placed)):
+            heading = placed[index][1].heading
+            if heading and heading.section in body:
+                return index
+        return start
 
     def _find_pieces(self, report: str) -> Iterator[tuple[int, tuple[Part, ...]]]:
         remembered = self._remembered
@@ -160,7 +174,7 @@ class PieceReader:
         text = make_readable(piece)
         above: Heading | None = None
         start = 0
-        if ":" in piece or "\n" in piece:
+        if self._headings.may_have_headings(text.cased):
             for heading in self._headings.find_headings(text.cased):
                 if start or heading.start:
                     yield self._make_part(above, text, start, heading.start)

@@ -28,6 +28,7 @@ class SectionRules(Settings):
     sections: dict[str, Phrases]
     subjects: dict[str, Phrases]
     short: tuple[str, ...]
+    body: tuple[str, ...]
     abbreviations: tuple[str, ...]
     continuing_words: tuple[str, ...]
 

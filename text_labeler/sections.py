@@ -13,6 +13,8 @@ UNHEADED = "report"
 
 _LOOK_BACK = 60
 _HEADING_LINE = re.compile(r"^[ \t*#>]*([A-Z][A-Za-z /&()-]{2,40})[ \t*]*\r?$", re.MULTILINE)
+_HEADING_BEFORE_DASH = re.compile(r"^[ \t*#>]*([A-Z][A-Za-z /&()]{2,40}?)[ \t]+-+[ \t]", re.MULTILINE)
+_ENDS_LINE = re.compile(r"[ \t\r]*(?:\n|\Z)")
 _BEFORE_HEADING = re.compile(r"[\n.;!?]")
 _CAPITALS_AT_END = re.compile(r"(?:^|\s)([A-Z][A-Z/&()-]*(?: [A-Z/&()-]+){0,5})\s*$")
 _DECORATION = " \t\r*#_>-•0123456789."
@@ -43,6 +45,7 @@ class SectionSplitter:
 
     def __init__(self, rules: SectionRules) -> None:
         self.short = frozenset(rules.short)
+        self.body = frozenset(rules.body)
         self._names = _name_headings(rules.sections)
         self._subjects = _name_headings(rules.subjects)
 
@@ -68,6 +71,11 @@ class SectionSplitter:
                 headings.append(heading)
         return headings
 
+    @staticmethod
+    def may_have_headings(piece: str) -> bool:
+        """Tell quickly whether it is worth looking for headings in a piece."""
+        return ":" in piece or "\n" in piece or " -" in piece
+
     def _find_headings(self, cased: str) -> Iterator[Heading]:
         colon = cased.find(":")
         while colon >= 0:
@@ -80,6 +88,11 @@ class SectionSplitter:
                 name = self._names.get(_standard(line.group(1)))
                 if name:
                     yield Heading(name, line.start(), line.end(), ends_short=False)
+        if " -" in cased:
+            for line in _HEADING_BEFORE_DASH.finditer(cased):
+                name = self._names.get(_standard(line.group(1)))
+                if name:
+                    yield Heading(name, line.start(), line.end(), ends_short=False)
 
     def _heading_before(self, cased: str, colon: int) -> Heading | None:
         start = max(0, colon - _LOOK_BACK)
@@ -89,6 +102,8 @@ class SectionSplitter:
             heading = self._make_heading(before[cut:], start + cut, colon)
             if heading:
                 return heading
+            if _ENDS_LINE.match(cased, colon + 1):
+                return Heading(UNHEADED, start + cut, start + cut, ends_short=True)
         capitals = _CAPITALS_AT_END.search(before)
         if capitals is None:
             return None

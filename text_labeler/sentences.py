@@ -25,6 +25,8 @@ _PIECE = re.compile(
     """,
     re.VERBOSE,
 )
+_ANSWER = re.compile(r"[:?][ \t]*\w+[ \t\r]*\Z")
+"""One word behind a colon says all: a line "Effusion: no" does not go on in the next."""
 _LETTER = re.compile(r"[^\W\d_]")
 _LOOK_BACK = 24
 
@@ -95,7 +97,9 @@ class SentenceEnds:
         mark = piece[-1]
         before = piece[-1 - _LOOK_BACK : -1]
         if mark == "\n":
-            return not ends_paragraph(piece) and _last_word(before) in self._continuing
+            if ends_paragraph(piece) or _ANSWER.search(before):
+                return False
+            return _last_word(before) in self._continuing
         if mark == "?":
             return not before or before[-1].isspace()
         return mark == "." and _last_word(before) in self._abbreviations
