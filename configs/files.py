@@ -54,6 +54,9 @@ def hash_file(path: Path) -> str:
 
 
 def hash_json(value: Any) -> str:
-    """Return the SHA-256 of a JSON value in canonical form (sorted keys, no spaces)."""
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    """Return the SHA-256 of a JSON value in canonical form."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+canonical_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+"""The one text of a JSON value: sorted keys, no spaces."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,9 +13,12 @@ from typing import Any, NotRequired, TypedDict
 
 from datasets import Dataset, Features, List, Value
 
-from configs.files import hash_json
+from configs.files import canonical_json, hash_json
 
 SPLITS = ("train", "validate", "test")
+
+_HASHED_COLUMNS = ("study_id", "patient_id", "split", "report", "images", "mask_paths")
+STUDIES_AT_ONCE = 10_000
 
 
 class CorpusError(ValueError):
@@ -92,19 +96,24 @@ class Listing:
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 over ids, splits, paths under the root, and report hashes, in order."""
+        digest = hashlib.sha256()
+        ahead = b"["
+        for entry in self._describe_studies():
+            digest.update(ahead + canonical_json(entry).encode())
+            ahead = b","
+        digest.update(b"]")
+        return digest.hexdigest()
+
+    def _describe_studies(self) -> Iterator[list[Any]]:
         known: dict[str, str] = {}
-        return hash_json(
-            [
-                [
-                    study["study_id"],
-                    study["patient_id"],
-                    study["split"],
-                    _relative_paths(study, self.root, known),
-                    hash_json(study["report"]),
-                ]
-                for study in self.studies.to_list()
-            ]
-        )
+        studies = self.studies.select_columns(list(_HASHED_COLUMNS))
+        for start in range(0, len(studies), STUDIES_AT_ONCE):
+            columns = studies[start : start + STUDIES_AT_ONCE]
+            for study_id, patient_id, split, report, images, masks in zip(
+                *(columns[name] for name in _HASHED_COLUMNS), strict=True
+            ):
+                paths = _relative_paths(_list_paths(images, masks), self.root, known)
+                yield [study_id, patient_id, split, paths, hash_json(report)]
 
 
 def list_studies(
@@ -128,7 +137,7 @@ def list_studies(
         raise CorpusError(f"{root}: unknown splits {sorted(map(str, splits))}; expected {SPLITS}")
     known: dict[str, str] = {}
     for row in rows:
-        _relative_paths(row, root, known)
+        _relative_paths(_list_paths(row["images"], row["mask_paths"]), root, known)
     return Listing(corpus, root, Dataset.from_list(rows, features=STUDY_FEATURES), left_out)
 
 
@@ -141,11 +150,15 @@ def _complete(study: Study) -> dict[str, Any]:
     return row
 
 
-def _relative_paths(study: Mapping[str, Any], root: Path, known: dict[str, str]) -> list[str]:
-    """Return a study's image and mask paths under `root`, links resolved; refuse any other."""
+def _list_paths(images: Iterable[Mapping[str, Any]], masks: Iterable[str] | None) -> list[str]:
+    return [*(image["path"] for image in images), *(masks or ())]
+
+
+def _relative_paths(paths: Iterable[str], root: Path, known: dict[str, str]) -> list[str]:
+    """Return image and mask paths under `root`, links resolved; refuse any other."""
     base = _resolve(str(root), known).rstrip(os.sep) + os.sep
     relative = []
-    for path in (*(image["path"] for image in study["images"]), *(study["mask_paths"] or ())):
+    for path in paths:
         real = _resolve(path, known)
         if not real.startswith(base):
             raise CorpusError(f"{path}: lies outside of the corpus root {root}")

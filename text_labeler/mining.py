@@ -2,85 +2,88 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from functools import cache
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 from datasets import Dataset
 from tqdm import tqdm
 
 from configs.files import hash_json, write_atomically
 from data_cards.findings import FINDINGS
-from data_cards.label_table import (
-    LABEL_TABLE_SCHEMA,
-    SEVERITY_PROBABILITY_COLUMNS,
-    LabelTableManifest,
-    probability_column,
-    write_label_table,
-    write_manifest,
-)
+from data_cards.label_table import LabelTableManifest, make_schema, write_manifest
 from data_cards.study import Listing
-from text_labeler.labeler import LABELED_CHARACTERS, Labeler
+from text_labeler.engines import Engine, Processes
+from text_labeler.label_parts import (
+    describe_labeler,
+    label_chunk,
+    load_labeler,
+    read_part,
+    write_label_batches,
+    write_stream,
+)
+from text_labeler.labeler import LABELED_CHARACTERS
+from text_labeler.labelers import KerleyLabeler, LabelerSettings
 
 CHUNK_REPORTS = 2000
-CHUNKS_AHEAD = 2
-"""Chunks handed to each worker before earlier ones come back: memory stays flat."""
+CHUNK_BYTES = 4 << 20
+"""A chunk holds so many reports or bytes of text at most, or one longer report."""
 
-Chunk = list[tuple[str, str | None]]
-CODE_NAMES = {1: "positive", 0: "negative", -1: "uncertain"}
-
-
-class MiningError(ValueError):
-    """Mining that could not go on; the message says what to do."""
+COLUMNS = ["study_id", "report"]
+MEASURED_AT_ONCE = 10_000
 
 
-def mine(listing: Listing, out: Path, *, profile: str, workers: int = 1) -> LabelTableManifest:
+def mine(
+    listing: Listing, out: Path, *, profile: str = "chexpert", workers: int = 1
+) -> LabelTableManifest:
+    """Label a corpus by Kerley's rules in processes of this machine; as `mine_corpus`."""
+    return mine_corpus(listing, out, KerleyLabeler(profile=profile), Processes(workers=workers))
+
+
+def mine_corpus(
+    listing: Listing, out: Path, labeler: LabelerSettings, engine: Engine
+) -> LabelTableManifest:
     """Label every study of `listing` and write the label table `out` with its manifest.
 
-    The table's bytes depend on the listing, the rules and the profile alone, whatever `workers`.
-    Finished chunks are kept beside `out` and taken up again after an interruption. A study
+    The table's bytes depend on the listing and the labeler alone, whatever the engine. Finished
+    parts are kept beside `out` and taken up again after an interruption or a kill. A study
     without a report keeps its row, empty, and is named in the manifest, as is a report of which
-    only the first LABELED_CHARACTERS were read. Raises MiningError when a worker process dies.
+    only the first LABELED_CHARACTERS were read. In memory are a few chunks, a row group, and the
+    study ids. Raises EngineError when the workers cannot go on.
     """
-    if workers < 1:
-        raise MiningError(f"workers: {workers}; expected 1 or more")
     began = time.monotonic()
-    labeler = _make_labeler(profile)
-    labeler_version = version("kerley")
-    key = hash_json(
-        [listing.content_hash, labeler.rules_hash, profile, labeler_version, CHUNK_REPORTS]
+    reader = load_labeler(labeler)
+    described = describe_labeler(labeler)
+    reports = listing.studies.select_columns(COLUMNS).with_format("arrow")
+    chunks = _plan_chunks(reports)
+    key = hash_json([listing.content_hash, described, chunks])
+    parts = Parts(out.with_name(f".{out.name}.parts-{key[:16]}"), chunks)
+    finished = parts.label_missing(reports, engine, (labeler, described))
+    # In the folder of parts, which a later run sweeps away: a kill leaves nothing beside it.
+    joined = write_label_batches(
+        parts.folder / "table",
+        parts.read_in_order(finished),
+        make_schema([name for name in reader.findings if name not in FINDINGS]),
     )
-    parts = out.with_name(f".{out.name}.parts-{key[:16]}")
-    _label_missing_parts(listing.studies, parts, profile, workers)
-    count = _count_chunks(listing.studies)
-    tables = [
-        pq.read_table(_part(parts, index), schema=LABEL_TABLE_SCHEMA) for index in range(count)
-    ]
-    table = pa.concat_tables(tables).combine_chunks()
+    (parts.folder / "table").replace(out)
     manifest = LabelTableManifest(
-        labeler="kerley rules",
-        labeler_version=labeler_version,
-        profile=profile,
-        rules_hash=labeler.rules_hash,
+        labeler=labeler.kind,
+        labeler_version=version("kerley"),
+        profile=labeler.profile if isinstance(labeler, KerleyLabeler) else "",
+        rules_hash=reader.rules_hash,
         corpus=listing.corpus,
         corpus_hash=listing.content_hash,
-        table_hash=write_label_table(out, table),
-        studies=table.num_rows,
-        counts=_count_labels(table),
+        table_hash=joined.table_hash,
+        studies=joined.studies,
+        counts=joined.counts,
         skipped=[{"where": skip.where, "reason": skip.reason} for skip in listing.skipped]
-        + list(_list_unread(listing.studies)),
+        + list(_list_unread(reports, chunks)),
         seconds=round(time.monotonic() - began, 3),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -90,120 +93,88 @@ def mine(listing: Listing, out: Path, *, profile: str, workers: int = 1) -> Labe
     return manifest
 
 
-@cache
-def _make_labeler(profile: str) -> Labeler:
-    return Labeler(profile)
+Span = tuple[int, int]
+"""A chunk: its first row and the one behind its last."""
 
 
-def _label_missing_parts(studies: Dataset, parts: Path, profile: str, workers: int) -> None:
-    count = _count_chunks(studies)
-    missing = [index for index in range(count) if not _part(parts, index).is_file()]
-    done = len(studies) - sum(_size(studies, index) for index in missing)
-    chunks = ((index, _read_chunk(studies, index)) for index in missing)
-    label = _label_in_process if workers == 1 else _label_in_workers
-    with tqdm(
-        total=len(studies), initial=done, unit=" reports", desc="mine", mininterval=0.5
-    ) as bar:
-        for index, rows in label(chunks, profile, workers):
-            with write_atomically(_part(parts, index)) as temporary:
-                pq.write_table(pa.Table.from_pylist(rows, LABEL_TABLE_SCHEMA), temporary)
-            bar.update(len(rows))
+def _plan_chunks(reports: Dataset) -> list[Span]:
+    starts, size = [0], 0
+    for row, length in enumerate(_measure(reports)):
+        is_full = row - starts[-1] == CHUNK_REPORTS or size + length > CHUNK_BYTES
+        if is_full and row > starts[-1]:
+            starts.append(row)
+            size = 0
+        size += length
+    return list(pairwise((*starts, len(reports))))
 
 
-def _label_in_process(
-    chunks: Iterator[tuple[int, Chunk]], profile: str, _workers: int
-) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    for index, chunk in chunks:
-        yield index, label_chunk(chunk, profile)
+def _measure(reports: Dataset) -> Iterator[int]:
+    """Count the bytes of each report."""
+    for start in range(0, len(reports), MEASURED_AT_ONCE):
+        column = reports[start : start + MEASURED_AT_ONCE]["report"]
+        yield from pc.fill_null(pc.binary_length(column), 0).to_pylist()
 
 
-def _label_in_workers(
-    chunks: Iterator[tuple[int, Chunk]],
-    profile: str,
-    workers: int,
-    label: Callable[[Chunk, str], list[dict[str, Any]]] | None = None,
-) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    # `spawn`: a forked child of a process with threads (torch, Arrow) may hang.
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-    waiting: deque[tuple[int, Future[list[dict[str, Any]]]]] = deque()
-    try:
-        for index, chunk in chunks:
-            waiting.append((index, pool.submit(label or label_chunk, chunk, profile)))
-            if len(waiting) >= CHUNKS_AHEAD * workers:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
-    except BrokenProcessPool as error:
-        raise MiningError(
-            "a worker process died (out of memory?); what was finished is kept: run the same"
-            " command again to go on, with fewer workers if need be"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+class Parts:
+    """The parts of a label table in a folder, one file for each chunk, written whole or not."""
+
+    def __init__(self, folder: Path, chunks: list[Span]) -> None:
+        self.folder = folder
+        self._chunks = chunks
+
+    def label_missing(
+        self, reports: Dataset, engine: Engine, labeler: tuple[LabelerSettings, str]
+    ) -> Iterator[int]:
+        """Label the chunks whose part is not there; give the number of each part as it is."""
+        numbers = range(len(self._chunks))
+        missing = [number for number in numbers if not self._file(number).is_file()]
+        sizes = [end - start for start, end in self._chunks]
+        work = (
+            (number, write_stream(_read_chunk(reports, self._chunks[number]))) for number in missing
+        )
+        with tqdm(total=sum(sizes), unit=" reports", desc="mine", mininterval=0.5) as bar:
+            bar.update(sum(sizes) - sum(sizes[number] for number in missing))
+            yield from sorted(set(numbers) - set(missing))
+            for number, part in engine.run(label_chunk, work, labeler):
+                with write_atomically(self._file(number)) as temporary:
+                    temporary.write_bytes(part)
+                bar.update(sizes[number])
+                yield number
+
+    def read_in_order(self, finished: Iterable[int]) -> Iterator[pa.Table]:
+        """Read part after part, each as soon as it and all before it are finished."""
+        done: set[int] = set()
+        following = 0
+        for number in finished:
+            done.add(number)
+            while following in done:
+                yield read_part(self._file(following))
+                done.remove(following)
+                following += 1
+
+    def _file(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.arrows"
 
 
-def label_chunk(chunk: Chunk, profile: str) -> list[dict[str, Any]]:
-    """Label (study id, report) pairs; rows of the label table, plain values only."""
-    labeler = _make_labeler(profile)
-    return [_make_row(labeler, study_id, report) for study_id, report in chunk]
+def _read_chunk(reports: Dataset, chunk: Span) -> pa.Table:
+    return reports[chunk[0] : chunk[1]]
 
 
-def _make_row(labeler: Labeler, study_id: str, report: str | None) -> dict[str, Any]:
-    result = labeler(report or "")
-    return {
-        "study_id": study_id,
-        **result.labels,
-        "edema_severity": result.severity,
-        **dict(
-            zip(
-                SEVERITY_PROBABILITY_COLUMNS,
-                result.severity_probabilities or (None,) * len(SEVERITY_PROBABILITY_COLUMNS),
-                strict=True,
-            )
-        ),
-        **{probability_column(name): value for name, value in result.probabilities.items()},
-        "evidence": [evidence.to_row() for evidence in result.evidence],
-    }
+def _list_unread(reports: Dataset, chunks: list[Span]) -> Iterator[dict[str, str]]:
+    for chunk in chunks:
+        table = _read_chunk(reports, chunk)
+        report = table["report"]
+        said = pc.utf8_length(pc.utf8_trim_whitespace(report))
+        lengths = pc.utf8_length(report)
+        is_unread = pc.or_kleene(pc.equal(said, 0), pc.greater(lengths, LABELED_CHARACTERS))
+        for row in pc.indices_nonzero(pc.fill_null(is_unread, True)).to_pylist():
+            where, length = table["study_id"][row].as_py(), lengths[row].as_py()
+            yield {"where": where, "reason": _say_why(length)}
 
 
-def _part(parts: Path, index: int) -> Path:
-    return parts / f"{index:06d}.parquet"
-
-
-def _count_chunks(studies: Dataset) -> int:
-    return -(-len(studies) // CHUNK_REPORTS)
-
-
-def _size(studies: Dataset, index: int) -> int:
-    return min(CHUNK_REPORTS, len(studies) - index * CHUNK_REPORTS)
-
-
-def _read_chunk(studies: Dataset, index: int) -> Chunk:
-    start = index * CHUNK_REPORTS
-    columns = studies.select_columns(["study_id", "report"])[start : start + CHUNK_REPORTS]
-    return list(zip(columns["study_id"], columns["report"], strict=True))
-
-
-def _list_unread(studies: Dataset) -> Iterator[dict[str, str]]:
-    for index in range(_count_chunks(studies)):
-        for study_id, report in _read_chunk(studies, index):
-            if report is None:
-                yield {"where": study_id, "reason": "no report"}
-            elif not report.strip():
-                yield {"where": study_id, "reason": "empty report"}
-            elif len(report) > LABELED_CHARACTERS:
-                reason = f"{len(report)} characters: only the first {LABELED_CHARACTERS} were read"
-                yield {"where": study_id, "reason": reason}
-
-
-def _count_labels(table: pa.Table) -> dict[str, dict[str, int]]:
-    columns: Sequence[str] = (*FINDINGS, "edema_severity")
-    counts = {}
-    for column in columns:
-        values = pd.Series(table[column].to_pandas(types_mapper={pa.int8(): pd.Int8Dtype()}.get))
-        names = CODE_NAMES if column in FINDINGS else {level: str(level) for level in range(4)}
-        counts[column] = {name: int((values == code).sum()) for code, name in names.items()}
-        counts[column]["not mentioned"] = int(values.isna().sum())
-    return counts
+def _say_why(length: int | None) -> str:
+    if length is None:
+        return "no report"
+    if length > LABELED_CHARACTERS:
+        return f"{length} characters: only the first {LABELED_CHARACTERS} were read"
+    return "empty report"

@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 
+import pyarrow.parquet as pq
 import pytest
 
 from configs.files import hash_file
 from data_cards.label_table import read_label_table, read_manifest
+from data_cards.report_table import read_report_table
 from data_cards.study import Skipped, list_studies
-from text_labeler import mining
-from text_labeler.labeler import LABELED_CHARACTERS
-from text_labeler.mining import MiningError, mine
+from text_labeler import label_parts, mining
+from text_labeler.engines import EngineError, Processes
+from text_labeler.label_parts import LabelPartError, label_chunk, write_stream
+from text_labeler.labelers import KerleyLabeler, KeywordLabeler
+from text_labeler.mining import mine, mine_corpus
 
+LIMIT = 200
 REPORTS = [
     "FINDINGS: Mild pulmonary edema. No effusion.",
     "Heart size is normal. Possible pneumonia.",
     None,
     "IMPRESSION: Severe pulmonary edema with cardiomegaly.",
-    "No edema. " * (LABELED_CHARACTERS // 10 + 1),
+    "No edema. " * (LIMIT // 10 + 1),
     "1.",
     "Right pneumothorax.",
 ]
 
 
+def list_reports(folder, reports, skipped=()):
+    studies = [
+        {"corpus": "own", "study_id": f"s{i}", "patient_id": "p", "images": [], "report": report}
+        for i, report in enumerate(reports)
+    ]
+    return list_studies("own", folder, studies, skipped)
+
+
 @pytest.fixture
 def listing(tmp_path, monkeypatch):
     monkeypatch.setattr(mining, "CHUNK_REPORTS", 2)
-    studies = [
-        {"corpus": "own", "study_id": f"s{i}", "patient_id": "p", "images": [], "report": report}
-        for i, report in enumerate(REPORTS)
-    ]
-    return list_studies("own", tmp_path, studies, [Skipped("x.xml", "empty file")])
+    return list_reports(tmp_path, REPORTS, [Skipped("x.xml", "empty file")])
 
 
-def test_table_and_manifest_hold_what_was_read(listing, tmp_path):
+def test_table_and_manifest_hold_what_was_read(listing, tmp_path, monkeypatch):
+    monkeypatch.setattr(mining, "LABELED_CHARACTERS", LIMIT)
     out = tmp_path / "out" / "labels.parquet"
     manifest = mine(listing, out, profile="chexpert")
     frame = read_label_table(out)
@@ -50,8 +64,13 @@ def test_table_and_manifest_hold_what_was_read(listing, tmp_path):
     assert manifest.counts["edema_severity"] == {
         "0": 1, "1": 0, "2": 1, "3": 1, "not mentioned": 4,
     }  # fmt: skip
-    assert [skip["where"] for skip in manifest.skipped] == ["x.xml", "s2", "s4"]
-    assert manifest.studies == 7
+    assert manifest.counts["Pneumonia"]["uncertain"] == 1
+    assert [(skip["where"], skip["reason"]) for skip in manifest.skipped] == [
+        ("x.xml", "empty file"),
+        ("s2", "no report"),
+        ("s4", "210 characters: only the first 200 were read"),
+    ]
+    assert (manifest.labeler, manifest.profile, manifest.studies) == ("kerley", "chexpert", 7)
     assert read_manifest(out) == manifest
     assert sorted(path.name for path in out.parent.iterdir()) == [
         "labels.manifest.json",
@@ -66,62 +85,123 @@ def test_any_number_of_workers_gives_the_same_bytes(listing, tmp_path):
     assert hash_file(outs[0]) == hash_file(outs[1])
 
 
+def test_chunks_are_bounded_by_reports_and_by_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(mining, "CHUNK_REPORTS", 3)
+    monkeypatch.setattr(mining, "CHUNK_BYTES", 10)
+    sizes = [4, 4, 4, 30, 1, 1, 1, 1]
+    listing = list_reports(tmp_path, ["x" * size for size in sizes])
+    reports = listing.studies.select_columns(["study_id", "report"]).with_format("arrow")
+    assert mining._plan_chunks(reports) == [(0, 2), (2, 3), (3, 4), (4, 7), (7, 8)]
+
+
+def test_row_groups_are_written_as_they_fill(listing, tmp_path, monkeypatch):
+    monkeypatch.setattr(label_parts, "ROW_GROUP_REPORTS", 4)
+    mine(listing, tmp_path / "labels.parquet")
+    groups = pq.ParquetFile(tmp_path / "labels.parquet").metadata
+    assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [4, 3]
+
+
 def test_interrupted_mining_goes_on_where_it_was(listing, tmp_path, monkeypatch):
     whole, out = tmp_path / "whole.parquet", tmp_path / "labels.parquet"
-    mine(listing, whole, profile="chexpert")
-    label_chunk = mining.label_chunk
-    done = []
+    mine(listing, whole)
+    calls = []
 
-    def stop_at_the_third(chunk, profile):
-        if len(done) == 2:
+    def stop_at_the_third(*work):
+        if len(calls) == 2:
             raise KeyboardInterrupt
-        done.append(chunk)
-        return label_chunk(chunk, profile)
+        calls.append(work)
+        return label_chunk(*work)
 
     monkeypatch.setattr(mining, "label_chunk", stop_at_the_third)
     with pytest.raises(KeyboardInterrupt):
-        mine(listing, out, profile="chexpert")
+        mine(listing, out)
     assert not out.exists()
     rest = []
-    monkeypatch.setattr(
-        mining,
-        "label_chunk",
-        lambda chunk, profile: rest.append(chunk) or label_chunk(chunk, profile),
+    monkeypatch.setattr(mining, "label_chunk", lambda *work: rest.append(1) or label_chunk(*work))
+    mine(listing, out)
+    assert len(rest) == 2
+    assert hash_file(out) == hash_file(whole)
+    assert not list(tmp_path.glob(".labels*"))
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from data_cards.report_table import read_report_table
+from text_labeler import mining
+
+mining.CHUNK_REPORTS = 2
+label_chunk = mining.label_chunk
+def slowly(*work):
+    time.sleep(0.02)
+    return label_chunk(*work)
+mining.label_chunk = slowly
+mining.mine(read_report_table(Path(sys.argv[1])), Path(sys.argv[2]))
+"""
+
+
+def test_mining_killed_in_mid_run_ends_with_the_same_bytes(tmp_path, monkeypatch):
+    table, out, whole = (tmp_path / name for name in ("r.jsonl", "labels.parquet", "whole.parquet"))
+    lines = (f'{{"study_id": "{i}", "report": "Edema {i}. No effusion."}}\n' for i in range(200))
+    table.write_text("".join(lines))
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(table), str(out)], stderr=subprocess.DEVNULL
     )
-    mine(listing, out, profile="chexpert")
-    assert [chunk[0][0] for chunk in rest] == ["s4", "s6"]
+    while len(list(tmp_path.glob(".labels*/*.arrows"))) < 3:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    kept = len(list(tmp_path.glob(".labels*/*.arrows")))
+    assert 3 <= kept < 100
+    assert not out.exists()
+    monkeypatch.setattr(mining, "CHUNK_REPORTS", 2)
+    calls = []
+    monkeypatch.setattr(mining, "label_chunk", lambda *work: calls.append(1) or label_chunk(*work))
+    mine(read_report_table(table), out)
+    assert len(calls) == 100 - kept
+    mine(read_report_table(table), whole)
     assert hash_file(out) == hash_file(whole)
     assert not list(tmp_path.glob(".labels*"))
 
 
 def test_parts_of_another_profile_are_not_taken(listing, tmp_path, monkeypatch):
     out = tmp_path / "labels.parquet"
-    label_chunk = mining.label_chunk
-    monkeypatch.setattr(mining, "write_label_table", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        mine(listing, out, profile="chexpert")
-    monkeypatch.undo()
-    monkeypatch.setattr(mining, "CHUNK_REPORTS", 2)
-    labelled = []
-    monkeypatch.setattr(
-        mining,
-        "label_chunk",
-        lambda chunk, profile: labelled.append(chunk) or label_chunk(chunk, profile),
-    )
+    with monkeypatch.context() as patched:
+        patched.setattr(mining, "write_manifest", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            mine(listing, out, profile="chexpert")
+    calls = []
+    monkeypatch.setattr(mining, "label_chunk", lambda *work: calls.append(1) or label_chunk(*work))
     mine(listing, out, profile="severity")
-    assert len(labelled) == 4
+    assert len(calls) == 4
 
 
-def _die(_chunk, _profile):
+def test_the_keyword_labeler_mines_severity_only(listing, tmp_path):
+    out = tmp_path / "labels.parquet"
+    manifest = mine_corpus(listing, out, KeywordLabeler(), Processes())
+    frame = read_label_table(out)
+    assert frame["edema_severity"].tolist()[3] == 3
+    assert frame["Edema"].isna().all()
+    assert (manifest.labeler, manifest.profile) == ("miccai2020", "")
+    assert manifest.rules_hash != mine(listing, out).rules_hash
+
+
+def test_a_worker_with_other_rules_is_refused(listing):
+    chunk = write_stream(listing.studies.with_format("arrow")[:2])
+    with pytest.raises(LabelPartError, match="other rules or another version"):
+        label_chunk(chunk, KerleyLabeler(), "the hash of the rules over there")
+
+
+def _die(_chunk):
     os._exit(1)
 
 
 def test_dead_worker_is_one_clear_error():
-    chunks = iter([(0, [("s0", "Edema.")])])
-    with pytest.raises(MiningError, match="run the same command again"):
-        list(mining._label_in_workers(chunks, "chexpert", 1, _die))
+    with pytest.raises(EngineError, match="run the same command again"):
+        list(Processes(2).run(_die, iter([(0, b"")]), ()))
 
 
-def test_no_workers_is_refused(listing, tmp_path):
-    with pytest.raises(MiningError, match="expected 1 or more"):
-        mine(listing, tmp_path / "labels.parquet", profile="chexpert", workers=0)
+def test_no_workers_is_refused():
+    with pytest.raises(EngineError, match="expected 1 or more"):
+        Processes(0)
