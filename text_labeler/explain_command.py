@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -12,28 +13,53 @@ from text_labeler.command_error import CommandError
 
 
 def explain_report(
-    text: Annotated[str | None, typer.Argument(help="The report; - reads standard input.")] = None,
-    file: Annotated[Path | None, typer.Option(help="A file that holds the report.")] = None,
+    file: Annotated[
+        str | None, typer.Argument(help="A file that holds one report; - reads standard input.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="The report itself, instead of FILE.")] = None,
     profile: Annotated[str, typer.Option(help="What counts as which finding.")] = "chexpert",
+    rules: Annotated[Path | None, typer.Option(help="A folder of rules of your own.")] = None,
+    finding: Annotated[str | None, typer.Option(help="Show one finding, or severity.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with the words marked.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
-    """Say which labels a report gets, and which words, cue and rule gave each."""
-    from configs.files import write_text
-    from text_labeler.explain import describe_labels, make_page
-    from text_labeler.labeler import Labeler
+    """Say which labels a report gets, and which words, cue, section and rule gave each."""
+    from rich.console import Console
 
-    if (text is None) == (file is None):
-        raise CommandError("give either the text of a report or --file FILE")
-    if file is not None:
-        try:
-            report = file.read_text(encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise CommandError(f"{file}: cannot be read: {error.strerror}") from error
+    from configs.files import write_text
+    from text_labeler.explain import Explainer
+    from text_labeler.explain_page import make_page
+    from text_labeler.explain_terminal import PLAIN_WIDTH, render_explanation
+    from text_labeler.rulebook import RULES_FOLDER
+
+    report = _read_report(file, text)
+    explanation = Explainer(profile, rules=rules or RULES_FOLDER)(report)
+    if finding is not None:
+        explanation = explanation.only(finding)
+    if as_json:
+        print(json.dumps(explanation.to_record(), indent=2, ensure_ascii=False))
     else:
-        report = sys.stdin.read() if text == "-" else str(text)
-    result = Labeler(profile)(report)
-    for line in describe_labels(report, result):
-        print(line)
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console.width = PLAIN_WIDTH
+        console.print(render_explanation(explanation, console))
     if html is not None:
-        write_text(html, make_page(report, result))
-        print(f"{html}: the report with its words marked")
+        write_text(html, make_page(explanation))
+        print(f"{html}: the report with its words marked", file=sys.stderr)
+
+
+def _read_report(file: str | None, text: str | None) -> str:
+    if (file is None) == (text is None):
+        raise CommandError("give either a FILE with a report (- for standard input) or --text")
+    if file is None:
+        return str(text)
+    if file == "-":
+        return sys.stdin.buffer.read().decode("utf-8", "replace")
+    try:
+        return Path(file).read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        # Who gives a report's text by mistake must not find it in a log.
+        given = file if len(file.split()) == 1 else "FILE"
+        raise CommandError(
+            f"{given}: cannot be read: {error.strerror}; a report's text itself goes behind --text"
+        ) from error

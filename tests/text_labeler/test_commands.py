@@ -65,27 +65,9 @@ def test_mine_writes_the_layouts_of_others(reports, tmp_path, layout, columns, h
     assert len(rows[0]) == columns
 
 
-def test_explain_report_says_why(tmp_path):
-    page = tmp_path / "why.html"
-    printed = _run("explain-report", "No <pulmonary> edema.", "--html", page).output
-    assert "Edema: 0" in printed
-    assert "cue “No”" in printed
-    html = page.read_text()
-    assert "&lt;pulmonary&gt;" in html
-    assert '<mark class="negative"' in html
-
-
-def test_explain_report_reads_a_file(tmp_path):
-    file = tmp_path / "report.txt"
-    file.write_bytes(b"Severe pulmonary edema.\xff")
-    assert "Edema severity: 3" in _run("explain-report", "--file", file).output
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["explain-report"], "give either"),
-        (["explain-report", "--file", "missing.txt"], "cannot be read"),
         (["mine", "openi", "--out", "x.parquet"], "--root"),
         (["mine", "r.csv", "--out", "x.parquet", "--format", "bioc"], "expected one of table"),
     ],
