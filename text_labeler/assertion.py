@@ -19,11 +19,13 @@ ANSWER_REACH = 2
 """Words (a colon, a dash) that may stand between a finding and a bare "no" behind it."""
 
 GRADE_REACH = 4
+CHANGE_BEHIND_REACH = 5
 GRADE_BEHIND_REACH = 7
 ALTERNATIVE_REACH = 5
 _STAYS = frozenset({"hypothetical", "other_person"})
 _NOT_PARTNERS = DENIALS | _STAYS | {"prior"}
 _IS_GRADED_ITSELF = frozenset({"better", "worse", "transition"})  # "marked improvement in edema"
+_DESCRIBING = frozenset({"grade", "change", "predicate"})
 _TELLS_PRESENCE = frozenset({"unchanged", "worse", "new", "better"})
 
 
@@ -58,7 +60,7 @@ class SentenceReader:
 
     def _read_clause(self, clause: Clause) -> None:
         kinds = {item.kind for item in clause.items}
-        if "grade" in kinds or "change" in kinds:
+        if not kinds.isdisjoint(_DESCRIBING):
             for mention in clause.mentions:
                 mention.grade = _find_grade(clause.items, mention)
                 mention.change = _find_change(clause.items, mention)
@@ -129,6 +131,8 @@ def _reach_ahead(clause: Clause, cues: Mapping[str, Cue]) -> dict[int, Item]:
     reached: dict[int, Item] = {}
     active: Item | None = None
     for place, item in enumerate(clause.items):
+        if item.kind == "cue" and cues[item.name].looks == "either" and not _leads(clause, place):
+            continue
         active = _pass_item(active, item, cues)
         for index in starts.get(place, ()):
             mention = clause.mentions[index]
@@ -200,11 +204,28 @@ def _reach_behind(clause: Clause, cues: Mapping[str, Cue]) -> dict[int, Item]:
     for place, cue in enumerate(clause.items):
         if cue.kind != "cue":
             continue
-        if cues[cue.name].looks == "ahead" and not _is_answer(clause, place, cues):
+        looks = cues[cue.name].looks
+        if looks == "ahead" and not _is_answer(clause, place, cues):
+            continue
+        if looks == "either" and _leads(clause, place):
             continue
         for index in _list_before(clause, place, by_place, cues):
             reached.setdefault(index, cue)
     return reached
+
+
+def _leads(clause: Clause, place: int) -> bool:
+    """Tell whether a cue speaks of what follows it: "less likely pneumonia"."""
+    if not any(item.kind == "concept" for item in clause.items[:place]):
+        return True
+    edge = clause.items[place].last
+    for item in clause.items[place + 1 :]:
+        if item.first - edge > 1 or item.kind not in {"concept", "grade", "change", "structure"}:
+            return False
+        if item.kind in {"concept", "structure"}:
+            return True
+        edge = item.last
+    return False
 
 
 def _is_answer(clause: Clause, place: int, cues: Mapping[str, Cue]) -> bool:
@@ -269,24 +290,57 @@ def _find_grade(items: Sequence[Item], mention: Mention) -> str:
         if item.kind == "grade":
             near = item.first - mention.last <= GRADE_BEHIND_REACH
             owner = items[index + 1] if index + 1 < len(items) else None
-            other = owner and owner.kind in {"concept", "structure"} and owner.first - item.last < 4
+            other = owner and _may_own_grade(owner) and owner.first - item.last < 4
             return item.name if near and not other else ""
-        if item.kind not in {"change", "joiner"}:
+        if item.kind != "joiner" and not _change_of(item):
             break
     return ""
 
 
+def _may_own_grade(item: Item) -> bool:
+    """Tell whether a grade in front may belong to this: "mild effusion", "slightly improved"."""
+    if item.kind == "change":
+        return item.name in _IS_GRADED_ITSELF
+    return item.kind in {"concept", "structure"}
+
+
+def _change_of(item: Item) -> str:
+    """The change that an item tells, if any; "increased" may also speak of a structure's size."""
+    if item.kind == "change":
+        return item.name
+    return "worse" if item.kind == "predicate" and item.name == "increased" else ""
+
+
 def _find_change(items: Sequence[Item], mention: Mention) -> str:
-    for step in (-1, 1):
-        index = mention.item + step
-        while 0 <= index < len(items):
-            item = items[index]
-            gap = mention.first - item.last if step < 0 else item.first - mention.last
-            if gap > GRADE_REACH:
-                break
-            if item.kind == "change" and item.name in _TELLS_PRESENCE:
-                return item.name
-            if item.kind not in {"grade", "change"}:
-                break
-            index += step
+    """The change that is told of a mention: "unchanged edema", "edema, now worse"."""
+    for index in range(mention.item - 1, -1, -1):
+        item = items[index]
+        change = _change_of(item)
+        if mention.first - item.last > GRADE_REACH or not (change or item.kind == "grade"):
+            break
+        if change in _TELLS_PRESENCE:
+            return change
+    for index in range(mention.item + 1, len(items)):
+        item = items[index]
+        change = _change_of(item)
+        if item.first - mention.last > CHANGE_BEHIND_REACH:
+            break
+        if change in _TELLS_PRESENCE:
+            return "" if _belongs_to_next(items, index) else change
+        if not change and item.kind != "grade" and item.name != "comma":
+            break
     return ""
+
+
+def _belongs_to_next(items: Sequence[Item], index: int) -> bool:
+    """Tell whether a change stands before a finding of its own: "edema, unchanged effusion"."""
+    edge = items[index].last
+    for item in items[index + 1 :]:
+        if item.first - edge > 3:
+            return False
+        if item.kind in {"concept", "structure"}:
+            return True
+        if item.kind not in {"grade", "change", "predicate"}:
+            return False
+        edge = item.last
+    return False

@@ -63,7 +63,8 @@ def check_severity(file: RuleFile, rules: SeverityRules, names: Names) -> None:
             _check_known(file, (part, pattern), concepts, names.concepts)
     _check_known(file, ("denied_with",), rules.denied_with, names.concepts)
     _check_known(file, ("linked_to",), rules.linked_to, set(rules.patterns))
-    _check_known(file, ("linked_unless",), rules.linked_unless, names.concepts)
+    for part in ("linked_unless", "signs", "other_causes"):
+        _check_known(file, (part,), getattr(rules, part), names.concepts)
     _check_known(file, ("explaining_cues",), rules.explaining_cues, names.cues)
     _check_known(file, ("linked_patterns",), rules.linked_patterns, set(rules.affirmed))
     _check_known(file, ("hedged",), rules.hedged, names.statuses)

@@ -78,7 +78,7 @@ class StructureRules(Settings):
 class Cue(Settings):
     """Words that give findings on one side of them a status."""
 
-    looks: Literal["ahead", "behind", "both"]
+    looks: Literal["ahead", "behind", "both", "either"]
     status: str
     after_cue: Literal["joins", "replaces"] = "replaces"
     phrases: Phrases
@@ -127,6 +127,8 @@ class SeverityRules(Settings):
     linked_patterns: dict[str, tuple[str, ...]]
     linked_to: tuple[str, ...]
     linked_unless: tuple[str, ...]
+    signs: tuple[str, ...]
+    other_causes: tuple[str, ...]
     explaining_cues: tuple[str, ...]
     grades: dict[str, Phrases]
     affirmed: GradeTable

@@ -47,14 +47,24 @@ class SeverityGrader:
         self._explained = frozenset(
             concept for pattern in rules.linked_to for concept in rules.patterns[pattern]
         )
+        self._signs = frozenset(rules.signs)
+        self._other_causes = frozenset(rules.other_causes)
         self._concepts = {*self._patterns, *self._linked, *rules.denied_with}
 
     def read(self, mentions: Sequence[Mention]) -> list[Statement | None]:
         """Say what each mention of a sentence means for the severity, if anything."""
+        silent = self._signs if self._have_other_cause(mentions) else frozenset()
         return [
-            self._read(mention, is_first=index == 0) if mention.concept in self._concepts else None
+            self._read(mention, is_first=index == 0)
+            if mention.concept in self._concepts and mention.concept not in silent
+            else None
             for index, mention in enumerate(mentions)
         ]
+
+    def _have_other_cause(self, mentions: Sequence[Mention]) -> bool:
+        """Tell whether signs of edema are explained otherwise: "septal lines from lymphangitis"."""
+        said = {one.concept for one in mentions if one.status not in self._denied}
+        return not said.isdisjoint(self._other_causes) and said.isdisjoint(self._explained)
 
     def grade(self, sentences: Sequence[Sequence[Statement]]) -> SeverityReading | None:
         """Combine the statements of a report's sentences, in their order.
@@ -155,7 +165,8 @@ def _find_change(statements: Sequence[Statement], present: Sequence[Statement]) 
         later = max(statement.level for statement in present)
         if later != max(earlier):
             return "worse" if later > max(earlier) else "better"
-    return None
+    # "the alveolar edema has cleared; interstitial edema remains"
+    return "better" if any(one.change == "resolved" for one in statements) else None
 
 
 def most_probable(probabilities: Sequence[float]) -> int:

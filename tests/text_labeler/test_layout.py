@@ -61,11 +61,16 @@ def test_sections(rules, text, sections):
     [
         ("INDICATION: Pneumonia?\n\nNo effusion.", {"Pneumonia": None, "Pleural Effusion": 0}),
         ("INDICATION:\n\nPneumonia?\n\nNo effusion.", {"Pneumonia": None, "Pleural Effusion": 0}),
-        ("INDICATION: Pneumonia?\nNo effusion.", {"Pneumonia": None, "Pleural Effusion": None}),
+        ("INDICATION: Pneumonia?\nNo effusion.", {"Pneumonia": None, "Pleural Effusion": 0}),
+        ("INDICATION: Pneumonia or\neffusion.", {"Pneumonia": None, "Pleural Effusion": None}),
+        (
+            "INDICATION: Pneumonia?\nEffusion.\nFINDINGS: Clear.",
+            {"Pneumonia": None, "Pleural Effusion": None},
+        ),
         ("IMPRESSION: Pneumonia.\n\nNo effusion.", {"Pneumonia": 1, "Pleural Effusion": 0}),
     ],
 )
-def test_a_blank_line_ends_what_asserts_nothing(text, labels):
+def test_a_blank_or_new_line_ends_what_asserts_nothing(text, labels):
     found = Labeler()(text).labels
     assert {name: found[name] for name in labels} == labels
 

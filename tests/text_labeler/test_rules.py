@@ -102,7 +102,11 @@ def test_a_finding_is_added_in_one_short_file(tmp_path):
         ('"leathery lung"', '"leathery lung", "fibrosis"', "'fibrosis' already stands for"),
         ('remove: "bleb"', 'remove: "blob"', "findings.yaml, line 5: {'remove': 'blob'}: expected"),
         ("parent: Fracture", "parent: Fractures", "findings.yaml, line 7: 'Fractures' is none of"),
-        ("concepts: [rib_notching]", "concepts: [rib]", "findings.yaml, line 7: 'rib' is not known"),
+        (
+            "concepts: [rib_notching]",
+            "concepts: [rib]",
+            "findings.yaml, line 7: 'rib' is not known",
+        ),
         ("Rib Notching:", "edema_severity:", "'edema_severity' cannot name a column"),
         ("finer_findings:", "finer:", "finer: Extra inputs"),
     ],
