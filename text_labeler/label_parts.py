@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -61,6 +62,15 @@ def label_chunk(chunk: bytes, settings: LabelerSettings, expected: str) -> bytes
     Raises LabelPartError when this machine's labeler is not the `expected` one
     (`describe_labeler`): other rules or another version would give other labels.
     """
+    with _ONE_AT_A_TIME:
+        return _label_chunk(chunk, settings, expected)
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""A labeler is not made for threads, which some clusters' workers have."""
+
+
+def _label_chunk(chunk: bytes, settings: LabelerSettings, expected: str) -> bytes:
     if _describe_here(settings) != expected:
         raise LabelPartError(
             "a worker has other rules or another version of Kerley than this process: install the"

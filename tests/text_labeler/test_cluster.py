@@ -1,0 +1,75 @@
+"""Mining on a cluster gives the table of one machine, whatever happens to workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from configs.files import hash_file
+from data_cards.study import list_studies
+from text_labeler import mining
+from text_labeler.engines import EngineError
+from text_labeler.label_parts import label_chunk
+from text_labeler.labelers import KerleyLabeler
+from text_labeler.mining import mine, mine_corpus
+
+pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+from text_labeler.cluster import DaskCluster
+
+KILLED = "KERLEY_TEST_KILLED"
+
+
+def list_reports(folder: Path, count: int):
+    words = ("Mild edema", "No effusion", "Possible pneumonia", "Right pneumothorax", "Clear")
+    return list_studies(
+        "own",
+        folder,
+        (
+            {
+                "corpus": "own",
+                "study_id": f"s{i}",
+                "patient_id": "p",
+                "images": [],
+                "report": f"{words[i % 5]} in {i % 97} and {words[i % 7 % 5]} in {i % 89}.",
+            }
+            for i in range(count)
+        ),
+    )
+
+
+def kill_a_worker(*work):
+    """Kill the first worker process that is given work, and label in all others."""
+    marker = Path(os.environ[KILLED])
+    try:
+        marker.touch(exist_ok=False)
+    except FileExistsError:
+        return label_chunk(*work)
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setenv(KILLED, str(tmp_path / "killed"))
+    listing = list_reports(tmp_path, 20_000)
+    alone, together = tmp_path / "alone.parquet", tmp_path / "together.parquet"
+    mine(listing, alone)
+    monkeypatch.setattr(mining, "label_chunk", kill_a_worker)
+    manifest = mine_corpus(listing, together, KerleyLabeler(), DaskCluster(workers=2))
+    assert (tmp_path / "killed").exists()
+    assert manifest.studies == 20_000
+    assert hash_file(together) == hash_file(alone)
+
+
+def test_an_address_where_nobody_answers_is_named(monkeypatch):
+    monkeypatch.setattr("text_labeler.cluster.CONNECT_SECONDS", 0.5)
+    cluster = DaskCluster("tcp://127.0.0.1:9")
+    with pytest.raises(EngineError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers"):
+        next(cluster.run(label_chunk, iter([(0, b"")]), ()))
+
+
+def test_an_address_that_is_none_is_named():
+    with pytest.raises(EngineError, match="nonsense://x"):
+        next(DaskCluster("nonsense://x").run(label_chunk, iter([(0, b"")]), ()))
