@@ -17,7 +17,9 @@ class LabelTableError(ValueError):
     """A label table that breaks its schema; the message names file, row, column and value."""
 
 
-def check_values(frame: pd.DataFrame, column: str, path: Path, allowed: Sequence[int | str]) -> None:
+def check_values(
+    frame: pd.DataFrame, column: str, path: Path, allowed: Sequence[int | str]
+) -> None:
     """Refuse a value that is neither allowed nor null; a column that is not there is well."""
     if column not in frame:
         return

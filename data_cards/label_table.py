@@ -16,9 +16,11 @@ import pyarrow.parquet as pq
 
 from configs.files import hash_file, write_atomically, write_text
 from configs.settings import Settings
-from data_cards.label_checks import LabelTableError as LabelTableError
-from data_cards.label_checks import check_evidence, check_probabilities, check_sums, check_values
+from data_cards import label_checks
 from data_cards.findings import FINDINGS, SEVERITY_CHANGES, SEVERITY_LEVELS, LabelCode
+from data_cards.label_checks import check_evidence, check_probabilities, check_sums, check_values
+
+LabelTableError = label_checks.LabelTableError
 
 SEVERITY_PROBABILITY_COLUMNS = tuple(f"edema_p{level}" for level in range(SEVERITY_LEVELS))
 

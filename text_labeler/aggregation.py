@@ -31,11 +31,13 @@ class Vote(NamedTuple):
 
 class Weight(NamedTuple):
     """What a mention means: its votes, whether it speaks against No Finding though it is no
-    finding, and whether it calls the study normal ("no acute cardiopulmonary process")."""
+    finding, whether it calls the study normal ("no acute cardiopulmonary process"), and for each
+    vote the finding and what is said of it."""
 
     votes: tuple[Vote, ...]
     blocks_no_finding: bool
     denies_disease: bool
+    said: tuple[tuple[str, str], ...]
 
 
 class Aggregator:
@@ -109,12 +111,14 @@ class Aggregator:
     def _make_weight(self, concept: str, status: str) -> Weight:
         meaning = self._meanings.get(status)
         if meaning is None:
-            return Weight((), False, False)
+            return Weight((), False, False, ())
         code, probability = meaning
+        votes = tuple(self._make_votes(concept, code, probability))
         return Weight(
-            tuple(self._make_votes(concept, code, probability)),
+            votes,
             concept in self._blocking and code is not LabelCode.NEGATIVE,
             concept in _NORMAL_STUDY and code is LabelCode.NEGATIVE,
+            tuple((vote.finding, vote.says) for vote in votes),
         )
 
     def _make_votes(self, concept: str, code: LabelCode, probability: float) -> Iterator[Vote]:

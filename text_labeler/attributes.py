@@ -35,6 +35,8 @@ class AttributeReader:
 
     def add_attributes(self, words: Sequence[str], mentions: Sequence[Mention]) -> None:
         """Set `laterality` and `anatomy` of the mentions that the sentence names a place for."""
+        if not self._phrases.may_find(words):
+            return
         for group in self._find_groups(words):
             for mention in self._find_owners(words, group, mentions):
                 for place in group.places:

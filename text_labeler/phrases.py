@@ -139,6 +139,10 @@ class PhraseTrie:
             )
         node[""] = entry
 
+    def may_find(self, words: Sequence[str]) -> bool:
+        """Tell quickly whether any word could begin a phrase."""
+        return not self._root.keys().isdisjoint(words)
+
     def find(self, words: Sequence[str]) -> list[Item]:
         """Find phrases among the lower-case words of a sentence (`split_words`), from the left,
         the longest first, none inside of another."""
@@ -165,12 +169,13 @@ split_words = WORD.findall
 """Split a lower-case sentence into its words as they stand."""
 
 
-def find_starts(sentence: str, words: Sequence[str]) -> list[int]:
-    """Give the character at which each word of a sentence begins."""
+def find_starts(sentence: str, words: Sequence[str], offset: int = 0) -> list[int]:
+    """Give the character at which each word of a sentence begins, with an offset added."""
     starts = []
     place = 0
+    find = sentence.index
     for word in words:
-        place = sentence.index(word, place)
-        starts.append(place)
+        place = find(word, place)
+        starts.append(place + offset)
         place += len(word)
     return starts

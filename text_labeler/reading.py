@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 from data_cards.label_table import EvidenceRow
@@ -19,7 +18,6 @@ from text_labeler.sentences import (
     SentenceEnds,
     cut_pieces,
     cut_sentences,
-    ends_paragraph,
     make_readable,
 )
 from text_labeler.severity import SeverityGrader, Statement
@@ -84,20 +82,29 @@ class Part:
     __slots__ = ("_readings", "_source", "ends_line", "ends_paragraph", "has_words", "heading")
 
     def __init__(
-        self, heading: Heading | None, text: str, source: Callable[[], Iterable[Reading]]
+        self, heading: Heading | None, text: ReadableText, start: int, end: int, reader: PieceReader
     ) -> None:
         self.heading = heading
-        self.has_words = bool(text.strip())
-        self.ends_paragraph = ends_paragraph(text)
-        self.ends_line = not self.has_words and "\n" in text
-        self._source: Callable[[], Iterable[Reading]] | None = source
+        words_end = len(text.cased[start:end].rstrip()) + start
+        breaks = text.cased.count("\n", words_end, end)
+        self.has_words = words_end > start
+        self.ends_paragraph = breaks > 1
+        self.ends_line = breaks > 0 and not self.has_words
+        self._source: tuple[PieceReader, ReadableText, int, int] | None = (
+            (reader, text, start, end) if self.has_words else None
+        )
         self._readings: tuple[Reading, ...] = ()
+
+    def ends(self, *, has_body: bool) -> bool:
+        """Tell whether a short section ends here; `has_body`: the report has a body further on."""
+        return self.ends_paragraph or (self.ends_line and not has_body)
 
     @property
     def readings(self) -> tuple[Reading, ...]:
         """One for each sentence. What stands in a section that does not count is never read."""
         if self._source is not None:
-            self._readings = tuple(self._source())
+            reader, text, start, end = self._source
+            self._readings = tuple(reader.read_sentences(text, start, end))
             self._source = None
         return self._readings
 
@@ -131,9 +138,8 @@ class PieceReader:
                     body = self._find_body(placed, index)
             has_words = has_words or part.has_words
             yield section, offset, part
-            if has_words and section in short:
-                if part.ends_paragraph or (part.ends_line and index >= body):
-                    section = UNHEADED
+            if has_words and section in short and part.ends(has_body=index < body):
+                section = UNHEADED
 
     def _find_body(self, placed: Sequence[tuple[int, Part]], start: int) -> int:
         """Give the first place after `start` with a heading of the body; without one, `start`."""
@@ -177,14 +183,12 @@ class PieceReader:
         if self._headings.may_have_headings(text.cased):
             for heading in self._headings.find_headings(text.cased):
                 if start or heading.start:
-                    yield self._make_part(above, text, start, heading.start)
+                    yield Part(above, text, start, heading.start, self)
                 above, start = heading, heading.end
-        yield self._make_part(above, text, start, len(piece))
+        yield Part(above, text, start, len(piece), self)
 
-    def _make_part(self, heading: Heading | None, text: ReadableText, start: int, end: int) -> Part:
-        return Part(heading, text.cased[start:end], partial(self._read_sentences, text, start, end))
-
-    def _read_sentences(self, text: ReadableText, start: int, end: int) -> Iterator[Reading]:
+    def read_sentences(self, text: ReadableText, start: int, end: int) -> Iterator[Reading]:
+        """Read the sentences of a piece, or of a part of it."""
         for first, last in cut_sentences(text.cased, start, end):
             yield self._read_sentence(text.lowered[first:last], first)
 
@@ -194,25 +198,29 @@ class PieceReader:
         if not mentions:
             return _SAYS_NOTHING
         self._attributes.add_attributes(words, mentions)
+        statements = self._severity.read(mentions)
+        starts = find_starts(sentence, words, offset)
         evidence: list[Evidence] = []
         normal: list[Evidence] = []
-        weights = [self._aggregator.weigh(mention) for mention in mentions]
-        statements = self._severity.read(mentions)
-        starts = find_starts(sentence, words)
         best: dict[str, Vote] = {}
-        for mention, weight, statement in zip(mentions, weights, statements, strict=True):
-            keep_best(best, weight.votes)
-            said = [(vote.finding, vote.says) for vote in weight.votes]
-            if statement is not None and statement.role in _GRADING:
-                said.append((SEVERITY_EVIDENCE, mention.status))
-            if said or weight.denies_disease:
-                begin, end, *more = _describe(mention, words, starts, offset)
-                evidence += [Evidence(name, "", begin, end, says, *more) for name, says in said]
-                if weight.denies_disease:
+        is_blocked = False
+        for index, mention in enumerate(mentions):
+            votes, blocks, denies_disease, said = self._aggregator.weigh(mention)
+            keep_best(best, votes)
+            is_blocked = is_blocked or blocks
+            if statements:
+                statement = statements[index]
+                if statement is not None and statement.role in _GRADING:
+                    said = (*said, (SEVERITY_EVIDENCE, mention.status))
+            if said or denies_disease:
+                begin, end, *more = _describe(mention, words, starts)
+                for name, says in said:
+                    evidence.append(_new(Evidence, (name, "", begin, end, says, *more)))
+                if denies_disease:
                     normal.append(Evidence(NO_FINDING, "", begin, end, "positive", *more))
         return Reading(
             tuple(best.values()),
-            any(weight.blocks_no_finding for weight in weights),
+            is_blocked,
             tuple(filter(None, statements)),
             tuple(evidence),
             tuple(normal),
@@ -221,20 +229,19 @@ class PieceReader:
 
 _GRADING = frozenset({"affirmed", "hedged", "denied"})
 _SAYS_NOTHING = Reading((), False, (), (), ())
+_new = tuple.__new__  # twice as fast as Evidence(...)
 
 
-def _describe(
-    mention: Mention, words: Sequence[str], starts: Sequence[int], offset: int
-) -> tuple[Any, ...]:
+def _describe(mention: Mention, words: Sequence[str], starts: Sequence[int]) -> tuple[Any, ...]:
     """Give the fields of Evidence after its section, but for the assertion."""
     last = mention.shown_last - 1
     cue_start = cue_end = None
     if mention.cue_last > mention.cue_first:
-        cue_start = offset + starts[mention.cue_first]
-        cue_end = offset + starts[mention.cue_last - 1] + len(words[mention.cue_last - 1])
+        cue_start = starts[mention.cue_first]
+        cue_end = starts[mention.cue_last - 1] + len(words[mention.cue_last - 1])
     return (
-        offset + starts[mention.shown_first],
-        offset + starts[last] + len(words[last]),
+        starts[mention.shown_first],
+        starts[last] + len(words[last]),
         f"{mention.concept}+{mention.cue}" if mention.cue else mention.concept,
         cue_start,
         cue_end,

@@ -70,6 +70,10 @@ def check_severity(file: RuleFile, rules: SeverityRules, names: Names) -> None:
     _check_known(file, ("hedged",), rules.hedged, names.statuses)
     for part, statuses in rules.readings:
         _check_known(file, ("readings", part), statuses, names.statuses)
+    _check_tables(file, rules)
+
+
+def _check_tables(file: RuleFile, rules: SeverityRules) -> None:
     for part, table in (("affirmed", rules.affirmed), ("denied", rules.denied)):
         _check_known(file, (part,), table, set(rules.patterns))
         for pattern, rows in table.items():

@@ -98,9 +98,7 @@ def load_rulebook(folder: Path = RULES_FOLDER) -> RuleBook:
         cues=cues.cues,
         structures=structures.structures,
         severity=severity,
-        profiles={
-            profile.name: _add_finer_findings(profile, findings) for _, profile in profiles
-        },
+        profiles={profile.name: _add_finer_findings(profile, findings) for _, profile in profiles},
         findings=names.findings,
         parents={name: finding.parent for name, finding in findings.finer_findings.items()},
         attributes=files["attributes"].validate(AttributeRules),
@@ -117,10 +115,8 @@ def _read_files(folder: Path) -> dict[str, RuleFile]:
     unknown = names - profiles - {*RULE_NAMES, *OTHER_RULES}
     if unknown or not names:
         given = ", ".join(f"{name}.yaml" for name in sorted(unknown)) or "no YAML file"
-        raise RuleError(
-            f"{folder}: {given}; expected some of {', '.join(f'{name}.yaml' for name in RULE_NAMES)}"
-            f" and {PROFILE_PREFIX}<name>.yaml"
-        )
+        known = ", ".join(f"{name}.yaml" for name in (*RULE_NAMES, f"{PROFILE_PREFIX}<name>"))
+        raise RuleError(f"{folder}: {given}; expected some of {known}")
     own = {name: read_rule_file(folder / f"{name}.yaml") for name in sorted(names - OTHER_RULES)}
     if names >= set(RULE_NAMES) and profiles:
         return {name: own[name] for name in (*RULE_NAMES, *sorted(profiles))}

@@ -12,8 +12,11 @@ UNHEADED = "report"
 """The section of text that stands under no known heading."""
 
 _LOOK_BACK = 60
-_HEADING_LINE = re.compile(r"^[ \t*#>]*([A-Z][A-Za-z /&()-]{2,40})[ \t*]*\r?$", re.MULTILINE)
-_HEADING_BEFORE_DASH = re.compile(r"^[ \t*#>]*([A-Z][A-Za-z /&()]{2,40}?)[ \t]+-+[ \t]", re.MULTILINE)
+_HEADINGS_WITHOUT_COLON = (
+    re.compile(r"^[ \t*#>]*([A-Z][A-Za-z /&()-]{2,40})[ \t*]*\r?$", re.MULTILINE),
+    re.compile(r"^[ \t*#>]*([A-Z][A-Za-z /&()]{2,40}?)[ \t]+-+[ \t]", re.MULTILINE),
+)
+"""A heading alone on its line, and one before a dash."""
 _ENDS_LINE = re.compile(r"[ \t\r]*(?:\n|\Z)")
 _BEFORE_HEADING = re.compile(r"[\n.;!?]")
 _CAPITALS_AT_END = re.compile(r"(?:^|\s)([A-Z][A-Z/&()-]*(?: [A-Z/&()-]+){0,5})\s*$")
@@ -83,13 +86,8 @@ class SectionSplitter:
             if heading:
                 yield heading
             colon = cased.find(":", colon + 1)
-        if "\n" in cased:
-            for line in _HEADING_LINE.finditer(cased):
-                name = self._names.get(_standard(line.group(1)))
-                if name:
-                    yield Heading(name, line.start(), line.end(), ends_short=False)
-        if " -" in cased:
-            for line in _HEADING_BEFORE_DASH.finditer(cased):
+        for pattern in _HEADINGS_WITHOUT_COLON:
+            for line in pattern.finditer(cased):
                 name = self._names.get(_standard(line.group(1)))
                 if name:
                     yield Heading(name, line.start(), line.end(), ends_short=False)

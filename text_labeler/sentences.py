@@ -52,7 +52,8 @@ class ReadableText(NamedTuple):
 def make_readable(report: str) -> ReadableText:
     """Blank what must not be read, keeping every character at its place."""
     text = report if report.isascii() else report.translate(_SAME_LENGTH)
-    text = _CONTROL.sub(" ", text)
+    if not text.isprintable():
+        text = _CONTROL.sub(" ", text)
     if "XXX" in text or "__" in text or "[**" in text:
         text = _blank_masks(text)
     lowered = text.lower()

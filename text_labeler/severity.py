@@ -52,8 +52,13 @@ class SeverityGrader:
         self._concepts = {*self._patterns, *self._linked, *rules.denied_with}
 
     def read(self, mentions: Sequence[Mention]) -> list[Statement | None]:
-        """Say what each mention of a sentence means for the severity, if anything."""
-        silent = self._signs if self._have_other_cause(mentions) else frozenset()
+        """Say what each mention of a sentence means for the severity; nothing when none does."""
+        concepts = {mention.concept for mention in mentions}
+        if concepts.isdisjoint(self._concepts):
+            return []
+        silent: frozenset[str] = frozenset()
+        if not concepts.isdisjoint(self._signs) and self._have_other_cause(mentions):
+            silent = self._signs
         return [
             self._read(mention, is_first=index == 0)
             if mention.concept in self._concepts and mention.concept not in silent
