@@ -14,7 +14,8 @@ from data_cards.study import Listing
 from joint.report_content import Cell, LabeledReport, ResultTable
 from text_labeler.highlight import highlight
 from text_labeler.labeler import Evidence
-from text_labeler.scoring import SeverityScores, score_findings, score_severity
+from text_labeler.score_levels import SeverityScores, score_severity
+from text_labeler.scoring import score_findings
 
 REPORTED_SUFFIX = "_reported"
 FEWEST_FOR_A_ROW = 10

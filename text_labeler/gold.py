@@ -2,78 +2,116 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from data_cards.findings import CHESTXRAY14_TO_FINDING, FINDINGS
-from text_labeler.scoring import ScoringError
+from data_cards.findings import CHESTXRAY14_TO_FINDING, FINDINGS, SEVERITY_LEVELS, LabelCode
+from text_labeler.scoring import Aspect, ScoringError
 
 MESH_LEVEL = "edema_level_from_mesh"
 MESH_WITHOUT_LEVEL = "edema_coded_without_level"
 SEVERITY_COLUMNS = ("reported_severity", "edema_severity", "severity")
 REPORTED = "_reported"
+IDS = {"uid": "study_id", "study_id": "study_id", "patient_id": "patient_id"} | {
+    "subject_id": "patient_id"
+}
+"""Columns of ids, and what they are called here; MIMIC-CXR's files say `subject_id`."""
 
 
 @dataclass(frozen=True)
 class Gold:
     """A reference: `findings` (study_id and codes) or `severity` (study_id, severity, group), or
-    both. `presence_only`: it says what is present and nothing else."""
+    both, each with `patient_id` where the reference has it. `presence_only`: it says what is
+    present and nothing else."""
 
     findings: pd.DataFrame | None
     severity: pd.DataFrame | None
     presence_only: bool
 
+    @property
+    def aspects(self) -> tuple[Aspect, ...]:
+        """What can be asked: presence, and as far as the codes tell it apart, the rest."""
+        if self.presence_only or self.findings is None:
+            return (Aspect.PRESENCE,)
+        codes = self.findings.drop(columns=["study_id", "patient_id"], errors="ignore")
+        knows = [
+            True,
+            bool(codes.isna().any(axis=None)),
+            bool((codes == LabelCode.NEGATIVE).any(axis=None)),
+            bool((codes == LabelCode.UNCERTAIN).any(axis=None)),
+        ]
+        return tuple(aspect for aspect, known in zip(Aspect, knows, strict=True) if known)
 
-def read_gold(path: Path) -> Gold:
+
+def read_gold(path: Path, findings: Sequence[str] = FINDINGS) -> Gold:
     """Read a reference (CSV or Parquet), told apart by its columns.
 
     - `uid` and ChestX-ray14's names (`gold_findings.csv` of Open-i): presence only; a column
       that never says present is left out;
     - `uid`, `edema_level_from_mesh`, `edema_coded_without_level`: levels that coders' MeSH terms
       imply; the other rows mention edema or have it coded without a level;
-    - `study_id` with any of `reported_severity`, `edema_severity`, `severity`, and findings as
-      codes, as `<finding>_reported` or `<finding>`: a known truth, or another label table.
+    - `study_id` with any of `reported_severity`, `edema_severity`, `severity`, and `findings` as
+      codes, as `<finding>_reported` or `<finding>`: a known truth, another label table, or files
+      in the layout of CheXpert's labeler and MIMIC-CXR (`subject_id`, `study_id`, 1.0, 0.0, -1.0,
+      empty). Where every cell is 1 or 0, a 0 says no more than not present.
 
-    Raises ScoringError for anything else.
+    Ids are read as text. Raises ScoringError for anything else, naming row and column.
     """
     if not path.is_file():
         raise ScoringError(f"{path}: no such file")
+    text = dict.fromkeys(IDS, str)
     try:
-        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        frame = (
+            pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=text)
+        )
     except (ValueError, OSError) as error:
         raise ScoringError(f"{path}: not a readable table: {type(error).__name__}") from error
-    frame = frame.rename(columns={"uid": "study_id"})
+    frame = frame.rename(columns={name: known for name, known in IDS.items() if name in frame})
     if "study_id" not in frame:
         raise ScoringError(f"{path}: expected a column `study_id` or `uid`")
-    frame["study_id"] = frame["study_id"].astype(str)
+    _check_ids(frame, str(path))
     if MESH_LEVEL in frame:
-        return Gold(None, _read_mesh_levels(frame), presence_only=True)
+        return Gold(None, _read_mesh_levels(frame, str(path)), presence_only=True)
     renamed = {name: finding for name, finding in CHESTXRAY14_TO_FINDING.items() if name in frame}
     if {"Effusion", "normal"} & renamed.keys():
         never = [name for name in renamed if not frame[name].any()]  # Open-i's Hernia: no reference
         frame = frame.drop(columns=never).rename(columns=renamed)
-        return Gold(_take_codes(frame), None, presence_only=True)
-    return make_gold(frame, str(path))
+        return Gold(_take_codes(frame, FINDINGS, str(path)), None, presence_only=True)
+    return make_gold(frame, str(path), findings)
 
 
-def _read_mesh_levels(frame: pd.DataFrame) -> pd.DataFrame:
+def _check_ids(frame: pd.DataFrame, where: str) -> None:
+    if frame["study_id"].isna().any():
+        row = int(frame["study_id"].isna().to_numpy().argmax()) + 1
+        raise ScoringError(f"{where}, row {row}, study_id: empty")
+    for name in ("study_id", "patient_id"):
+        if name in frame:
+            frame[name] = frame[name].astype(str).where(frame[name].notna(), None)
+    repeated = frame["study_id"].duplicated().to_numpy()
+    if repeated.any():
+        raise ScoringError(
+            f"{where}, row {repeated.argmax() + 1}, study_id: {repeated.sum()} study ids occur more"
+            " than once, this one first"
+        )
+
+
+def _read_mesh_levels(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     without = frame[MESH_WITHOUT_LEVEL] == 1
-    return pd.DataFrame(
-        {
-            "study_id": frame["study_id"],
-            "severity": frame[MESH_LEVEL].astype("Int8"),
-            "group": without.map({True: "edema, no level", False: "not coded"}),
-        }
-    )
+    severity = frame[_list_ids(frame)].copy()
+    severity["severity"] = _read_codes(frame, MESH_LEVEL, range(SEVERITY_LEVELS), where)
+    severity["group"] = without.map({True: "edema, no level", False: "not coded"})
+    return severity
 
 
-def make_gold(frame: pd.DataFrame, where: str) -> Gold:
+def make_gold(frame: pd.DataFrame, where: str, findings: Sequence[str] = FINDINGS) -> Gold:
     """Make a reference of a known truth or another label table; `where` names it in errors.
 
     What a report says (`reported_severity`, `<finding>_reported`) goes before what the image
     shows; with a column `states_severity`, only studies whose report states it have a level.
+    A report speaks of edema when the reference has a level or a code of Edema for it.
     """
     reported = {
         name: name.removesuffix(REPORTED) for name in map(str, frame) if name.endswith(REPORTED)
@@ -81,25 +119,53 @@ def make_gold(frame: pd.DataFrame, where: str) -> Gold:
     if reported:
         frame = frame.drop(columns=[name for name in reported.values() if name in frame])
         frame = frame.rename(columns=reported)
-    findings = _take_codes(frame)
+    codes = _take_codes(frame, findings, where)
     column = next((name for name in SEVERITY_COLUMNS if name in frame), None)
-    if column is None and findings is None:
+    if column is None and codes is None:
         raise ScoringError(
             f"{where}: has neither findings nor one of {', '.join(SEVERITY_COLUMNS)}"
         )
     severity = None
     if column is not None:
-        levels = frame[column].astype("Int8")
+        levels = _read_codes(frame, column, range(SEVERITY_LEVELS), where)
         if "states_severity" in frame:
             levels = levels.where(frame["states_severity"].astype(bool))
-        severity = pd.DataFrame({"study_id": frame["study_id"], "severity": levels})
-    return Gold(findings, severity, presence_only=False)
+        severity = frame[_list_ids(frame)].assign(severity=levels)
+        severity["speaks"] = levels.notna()
+        if codes is not None and "Edema" in codes:
+            severity["speaks"] |= codes["Edema"].notna()
+    is_binary = codes is not None and not _has_other_than_0_and_1(codes)
+    return Gold(codes, severity, presence_only=is_binary)
 
 
-def _take_codes(frame: pd.DataFrame) -> pd.DataFrame | None:
-    names = [name for name in FINDINGS if name in frame]
+def _has_other_than_0_and_1(codes: pd.DataFrame) -> bool:
+    values = codes.drop(columns=["study_id", "patient_id"], errors="ignore")
+    return not values.isin([int(LabelCode.NEGATIVE), int(LabelCode.POSITIVE)]).all(axis=None)
+
+
+def _list_ids(frame: pd.DataFrame) -> list[str]:
+    return [name for name in ("study_id", "patient_id") if name in frame]
+
+
+def _take_codes(frame: pd.DataFrame, findings: Sequence[str], where: str) -> pd.DataFrame | None:
+    names = [name for name in findings if name in frame]
     if not names:
         return None
-    codes = frame[["study_id", *names]].copy()
-    codes[names] = codes[names].astype("Int8")
+    codes = frame[_list_ids(frame)].copy()
+    for name in names:
+        codes[name] = _read_codes(frame, name, sorted(map(int, LabelCode)), where)
     return codes
+
+
+def _read_codes(
+    frame: pd.DataFrame, column: str, allowed: Sequence[int], where: str
+) -> pd.Series[int]:
+    numbers = pd.to_numeric(frame[column], errors="coerce")
+    wrong = (frame[column].notna() & ~numbers.isin(list(allowed))).to_numpy(bool)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ScoringError(
+            f"{where}, row {row + 1}, {column}: {frame[column].iloc[row]} is not one of"
+            f" {', '.join(map(str, allowed))}, or nothing"
+        )
+    return numbers.astype("Float64").astype("Int8")

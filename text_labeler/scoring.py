@@ -1,59 +1,91 @@
-"""What labels are worth against a reference: by finding, and for the severity of edema."""
+"""What findings' labels are worth against a reference: hits, false alarms and misses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data_cards.findings import FINDINGS, SEVERITY_LEVELS, LabelCode
+from data_cards.findings import LabelCode
+from data_cards.label_table import list_findings
+
+UncertainAs = Literal["absent", "present", "uncertain"]
+"""What an uncertain label is where presence is scored, on either side: CheXpert's U-Zeros, U-Ones,
+and U-Ignore, which leaves the pair out of the finding's score (Irvin et al. 2019, section 3)."""
+
+Tallies = NDArray[np.int32]
+"""Hits, false alarms and misses by patient and finding: [patients, findings, 3]."""
 
 
 class ScoringError(ValueError):
     """Labels and a reference that cannot be compared; the message says what was missing."""
 
 
+class Aspect(StrEnum):
+    """What is asked of a label: CheXpert's three tasks for labelers, and presence.
+
+    Mention: any code against none; negation: 0 against all else; uncertainty: -1 against all else
+    (Irvin et al. 2019, section 4.2); presence: 1 against all else.
+    """
+
+    PRESENCE = "presence"
+    MENTION = "mention"
+    NEGATION = "negation"
+    UNCERTAINTY = "uncertainty"
+
+
 @dataclass(frozen=True)
 class FindingScore:
-    """Counts for one finding: how often the code was given rightly, wrongly, and missed."""
+    """Counts for one finding: how often it was given rightly, wrongly, and missed.
+
+    `left_out`: studies that the policy for uncertain labels takes out of the counts.
+    """
 
     finding: str
     hits: int
     false_alarms: int
     misses: int
+    left_out: int = 0
 
     @property
     def support(self) -> int:
-        """Studies for which the reference has the code."""
+        """Studies for which the reference has it."""
         return self.hits + self.misses
 
     @property
+    def given(self) -> int:
+        """Studies for which the labels have it."""
+        return self.hits + self.false_alarms
+
+    @property
     def precision(self) -> float:
-        """Hits / all given; NaN when the code is never given."""
-        return _ratio(self.hits, self.hits + self.false_alarms)
+        """Hits / all given; NaN when it is never given."""
+        return divide(self.hits, self.given)
 
     @property
     def recall(self) -> float:
         """Hits / support; NaN without support."""
-        return _ratio(self.hits, self.support)
+        return divide(self.hits, self.support)
 
     @property
     def f1(self) -> float:
-        """2 hits / (2 hits + false alarms + misses); NaN when the code never occurs at all."""
-        return _ratio(2 * self.hits, 2 * self.hits + self.false_alarms + self.misses)
+        """2 hits / (2 hits + false alarms + misses); NaN when it never occurs at all."""
+        return divide(2 * self.hits, self.given + self.support)
 
 
 @dataclass(frozen=True)
 class FindingScores:
-    """Scores of all findings that the reference knows, for one code."""
+    """Scores of all findings that the reference knows, for one aspect."""
 
-    code: LabelCode
+    aspect: Aspect
     studies: int
     scores: tuple[FindingScore, ...]
+    tallies: Tallies = field(repr=False, compare=False)
 
     @property
     def micro(self) -> FindingScore:
@@ -63,6 +95,7 @@ class FindingScores:
             sum(score.hits for score in self.scores),
             sum(score.false_alarms for score in self.scores),
             sum(score.misses for score in self.scores),
+            sum(score.left_out for score in self.scores),
         )
 
     @property
@@ -73,136 +106,55 @@ class FindingScores:
 
     def only(self, findings: Sequence[str]) -> FindingScores:
         """Return the scores of some findings alone."""
-        chosen = tuple(score for score in self.scores if score.finding in findings)
-        return FindingScores(self.code, self.studies, chosen)
-
-    def as_frame(self) -> pd.DataFrame:
-        """One row for each finding, then micro and macro."""
-        rows = [
-            (score.finding, score.support, score.precision, score.recall, score.f1)
-            for score in (*self.scores, self.micro)
-        ]
-        rows.append(("macro", self.micro.support, float("nan"), float("nan"), self.macro_f1))
-        return pd.DataFrame(rows, columns=["finding", "n", "precision", "recall", "F1"])
+        places = [place for place, score in enumerate(self.scores) if score.finding in findings]
+        chosen = tuple(self.scores[place] for place in places)
+        return FindingScores(self.aspect, self.studies, chosen, self.tallies[:, places])
 
 
 def score_findings(
-    predicted: pd.DataFrame, truth: pd.DataFrame, *, code: LabelCode = LabelCode.POSITIVE
+    predicted: pd.DataFrame,
+    truth: pd.DataFrame,
+    *,
+    aspect: Aspect = Aspect.PRESENCE,
+    uncertain_as: UncertainAs = "absent",
 ) -> FindingScores:
-    """Compare one code of each finding, study by study, against all else.
+    """Compare one aspect of each finding, study by study.
 
-    Both frames have a column `study_id` and columns named as in FINDINGS with codes 1, 0, -1 or
-    null; findings that `truth` does not have are left out. For a reference that knows only
-    presence, keep `code` POSITIVE: an uncertain or negative label then counts as absent.
+    Both frames have a column `study_id` and columns named as findings with codes 1, 0, -1 or null;
+    findings that either does not have are left out. A column `patient_id` of `truth` says which
+    studies are of one patient; else each is of its own. `uncertain_as` is for presence alone.
     Raises ScoringError when no study or no finding is in both.
     """
-    findings = [name for name in FINDINGS if name in truth and name in predicted]
+    findings = [name for name in list_findings(predicted.columns) if name in truth]
     if not findings:
         raise ScoringError("the reference has no column named as a finding")
-    labels, reference = _align(predicted, truth)
-    scores = []
-    for finding in findings:
-        given = (labels[finding] == code).fillna(False).to_numpy(bool)
-        meant = (reference[finding] == code).fillna(False).to_numpy(bool)
-        scores.append(
-            FindingScore(
-                finding,
-                int((given & meant).sum()),
-                int((given & ~meant).sum()),
-                int((~given & meant).sum()),
-            )
+    labels, reference = align_studies(predicted, truth)
+    patients = number_patients(reference)
+    tallies = np.zeros((int(patients.max()) + 1, len(findings), 3), np.int32)
+    left_out = []
+    for place, finding in enumerate(findings):
+        given, given_counts = _ask(labels[finding], aspect, uncertain_as)
+        meant, meant_counts = _ask(reference[finding], aspect, uncertain_as)
+        counts = given_counts & meant_counts
+        outcomes = np.stack([given & meant, given & ~meant, ~given & meant], axis=1)
+        np.add.at(tallies[:, place], patients, outcomes & counts[:, None])
+        left_out.append(int((~counts).sum()))
+    scores = tuple(
+        FindingScore(finding, hits, false_alarms, misses, out)
+        for finding, (hits, false_alarms, misses), out in zip(
+            findings, tallies.sum(0).tolist(), left_out, strict=True
         )
-    return FindingScores(code, len(labels), tuple(scores))
+    )
+    return FindingScores(aspect, len(labels), scores, tallies)
 
 
-@dataclass(frozen=True)
-class SeverityScores:
-    """Severity levels against a reference.
+def align_studies(
+    predicted: pd.DataFrame, truth: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of the studies that both have, in the order of `truth`, by study id.
 
-    `confusion[i, j]`: studies of reference level i that were given level j; j = 4: none given.
-    `unleveled`: for studies of the reference without a level, by group: how many were given
-    0, 1, 2, 3, none. `coverage`: the share of all studies of the reference that were given a level.
+    Raises ScoringError when they have none in common.
     """
-
-    confusion: NDArray[np.int64]
-    unleveled: dict[str, NDArray[np.int64]]
-
-    @property
-    def coverage(self) -> float:
-        """Studies with a level given / all studies of the reference."""
-        tables = [self.confusion, *(row[None] for row in self.unleveled.values())]
-        counts = np.concatenate(tables).sum(0)
-        return _ratio(int(counts[:SEVERITY_LEVELS].sum()), int(counts.sum()))
-
-    @property
-    def accuracy(self) -> float:
-        """Right levels / studies that have both levels."""
-        return _ratio(int(np.trace(self._both)), int(self._both.sum()))
-
-    @property
-    def macro_f1(self) -> float:
-        """Mean F1 over the reference's levels; a level not given counts as missed."""
-        values = []
-        for level in range(SEVERITY_LEVELS):
-            support = int(self.confusion[level].sum())
-            given = int(self.confusion[:, level].sum())
-            if support:
-                values.append(_ratio(2 * int(self.confusion[level, level]), support + given))
-        return float(np.mean(values)) if values else float("nan")
-
-    @property
-    def quadratic_kappa(self) -> float:
-        """1 - Σ w o / Σ w e, w = (i - j)², over studies that have both levels (Cohen 1968)."""
-        both = self._both.astype(float)
-        total = both.sum()
-        levels = np.arange(SEVERITY_LEVELS)
-        weights = (levels[:, None] - levels[None]) ** 2
-        expected = np.outer(both.sum(1), both.sum(0)) / total if total else both
-        by_chance = float((weights * expected).sum())
-        return 1 - float((weights * both).sum()) / by_chance if by_chance else float("nan")
-
-    @cached_property
-    def _both(self) -> NDArray[np.int64]:
-        return self.confusion[:, :SEVERITY_LEVELS]
-
-    def as_frame(self) -> pd.DataFrame:
-        """One row for each reference level and group: counts given, precision, recall."""
-        rows = []
-        for level in range(SEVERITY_LEVELS):
-            row = self.confusion[level]
-            precision = _ratio(int(row[level]), int(self.confusion[:, level].sum()))
-            recall = _ratio(int(row[level]), int(row.sum()))
-            rows.append((f"level {level}", int(row.sum()), *map(int, row), precision, recall))
-        for group, counts in self.unleveled.items():
-            rows.append((group, int(counts.sum()), *map(int, counts), float("nan"), float("nan")))
-        columns = ["reference", "n", "0", "1", "2", "3", "none", "precision", "recall"]
-        return pd.DataFrame(rows, columns=columns)
-
-
-def score_severity(
-    predicted: pd.DataFrame, truth: pd.DataFrame, *, group: str = "no level"
-) -> SeverityScores:
-    """Compare levels 0–3, study by study.
-
-    predicted: `study_id`, `edema_severity`; truth: `study_id`, `severity` (0–3 or null) and, if it
-    has one, `group`, which names what a study without a level is. Raises ScoringError when no
-    study is in both.
-    """
-    labels, reference = _align(predicted, truth)
-    given = labels["edema_severity"].astype("Int64").fillna(SEVERITY_LEVELS).to_numpy(np.int64)
-    levels = reference["severity"].astype("Int64")
-    has_level = levels.notna().to_numpy(bool)
-    confusion = np.zeros((SEVERITY_LEVELS, SEVERITY_LEVELS + 1), np.int64)
-    np.add.at(confusion, (levels[has_level].to_numpy(np.int64), given[has_level]), 1)
-    groups = reference["group"] if "group" in reference else pd.Series(group, reference.index)
-    unleveled = {
-        str(name): np.bincount(given[~has_level & (groups == name)], minlength=SEVERITY_LEVELS + 1)
-        for name in groups[~has_level].unique()
-    }
-    return SeverityScores(confusion, unleveled)
-
-
-def _align(predicted: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     shared = truth["study_id"][truth["study_id"].isin(set(predicted["study_id"]))]
     if shared.empty:
         raise ScoringError("no study id of the reference is among the labels")
@@ -212,5 +164,34 @@ def _align(predicted: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, 
     )
 
 
-def _ratio(part: int, whole: int) -> float:
+def number_patients(reference: pd.DataFrame) -> NDArray[np.int64]:
+    """Number the patients of a reference from 0; a study without a patient id is its own."""
+    if "patient_id" not in reference:
+        return np.arange(len(reference))
+    known = reference["patient_id"]
+    own = pd.Series([(study,) for study in reference.index], known.index, dtype=object)
+    return np.asarray(pd.factorize(known.astype(object).where(known.notna(), own))[0])
+
+
+def divide(part: int, whole: int) -> float:
+    """Return part / whole, NaN for a whole of 0."""
     return part / whole if whole else float("nan")
+
+
+def _ask(
+    codes: pd.Series[int], aspect: Aspect, uncertain_as: UncertainAs
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return for each study whether the code has the aspect, and whether it counts at all."""
+    uncertain = (codes == LabelCode.UNCERTAIN).fillna(False).to_numpy(bool)
+    everywhere = np.ones_like(uncertain)
+    if aspect is Aspect.MENTION:
+        return codes.notna().to_numpy(bool), everywhere
+    if aspect is Aspect.UNCERTAINTY:
+        return uncertain, everywhere
+    code = LabelCode.NEGATIVE if aspect is Aspect.NEGATION else LabelCode.POSITIVE
+    has_code = (codes == code).fillna(False).to_numpy(bool)
+    if aspect is Aspect.NEGATION or uncertain_as == "absent":
+        return has_code, everywhere
+    if uncertain_as == "present":
+        return has_code | uncertain, everywhere
+    return has_code, ~uncertain

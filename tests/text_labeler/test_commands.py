@@ -44,7 +44,7 @@ def test_mine_and_score_a_table_of_reports(reports, tmp_path):
     gold.write_text("study_id,edema_severity,Edema,Pneumonia\n1,2,1,\n2,,,-1\n")
     printed = _run("score", out, gold).output
     assert "level 2" in printed
-    assert "uncertain against all else" in printed
+    assert "Findings, uncertainty" in printed
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from data_cards.label_table import read_label_table
 from text_labeler.gold import read_gold
 from text_labeler.mining import mine
 from text_labeler.score_command import SHARED_CLASSES
-from text_labeler.scoring import score_findings, score_severity
+from text_labeler.score_levels import score_severity
+from text_labeler.scoring import score_findings
 
 
 @pytest.fixture(scope="module")
