@@ -6,8 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data_cards.study import CorpusError, Listing
+
+if TYPE_CHECKING:
+    from data_cards.report_table import ReportColumns
 
 
 @dataclass(frozen=True)
@@ -66,20 +70,32 @@ def find_corpus(name: str) -> Corpus:
     return CORPORA[name]
 
 
-def read_source(source: str, root: Path | None = None) -> Listing:
-    """List the studies of a corpus name with its `root`, or of a table of reports.
+def read_source(
+    source: str, root: Path | None = None, *, columns: ReportColumns | None = None
+) -> Listing:
+    """List the studies of a corpus with its `root`, or of reports that a user brings.
 
-    Raises CorpusError when `source` is neither, or when a corpus comes without a root.
+    These are a table (CSV, JSONL, Parquet), a folder of text files, or `hub:owner/name`; tables
+    and the Hub may call their `columns` otherwise. Raises CorpusError when `source` is none of
+    these, when a corpus comes without a root, or when columns are named that are none.
     """
-    from data_cards.report_table import TABLE_ENDINGS, read_report_table
+    from data_cards.hub_reports import HUB_PREFIX, read_hub_reports
+    from data_cards.report_folder import read_report_folder
+    from data_cards.report_table import TABLE_ENDINGS, USUAL_COLUMNS, read_report_table
 
+    if source.startswith(HUB_PREFIX):
+        return read_hub_reports(source, columns or USUAL_COLUMNS)
+    if source not in CORPORA and Path(source).suffix.lower() in TABLE_ENDINGS:
+        return read_report_table(Path(source), columns or USUAL_COLUMNS)
+    if columns is not None:
+        raise CorpusError(f"{source!r}: has no columns that could be named; a table has")
     if source in CORPORA:
         if root is None:
             raise CorpusError(f"corpus {source!r}: needs the folder that holds it (--root DIR)")
         return CORPORA[source].read(root)
-    if Path(source).suffix.lower() not in TABLE_ENDINGS:
-        raise CorpusError(
-            f"{source!r}: neither a corpus ({', '.join(CORPORA)})"
-            f" nor a table of reports ({', '.join(TABLE_ENDINGS)})"
-        )
-    return read_report_table(Path(source))
+    if Path(source).is_dir():
+        return read_report_folder(Path(source))
+    raise CorpusError(
+        f"{source!r}: neither a corpus ({', '.join(CORPORA)}), nor a table of reports"
+        f" ({', '.join(TABLE_ENDINGS)}), nor a folder of text files, nor hub:owner/name"
+    )

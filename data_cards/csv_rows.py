@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_cards.study import CorpusError
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 LONGEST_FIELD_CHARACTERS = 1 << 30
 """A report may be long; Python's own limit (131,072 characters) is too small for it."""
@@ -69,12 +72,17 @@ def read_text(path: Path) -> str:
         ) from None
 
 
-def check_columns(where: str, columns: Sequence[str], required: Sequence[str]) -> None:
-    """Raise CorpusError when a column is missing or named twice."""
+def check_columns(
+    where: str, columns: Sequence[str], required: Sequence[str], *, are_names: bool = False
+) -> None:
+    """Raise CorpusError when a column is missing or named twice; it lists those that are there.
+
+    are_names: these cannot be the first row of a file without a header.
+    """
     missing = [name for name in required if name not in columns]
     if missing:
         # A file without a header shows a row of patients here: name nothing in it then.
-        is_header = len(missing) < len(required)
+        is_header = are_names or len(missing) < len(required) or all(map(_WORD.fullmatch, columns))
         found = ", ".join(columns) if is_header else f"{len(columns)} other columns"
         raise CorpusError(
             f"{where}: columns missing: {', '.join(missing)}"

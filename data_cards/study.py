@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from typing import Any, NotRequired, TypedDict
 from datasets import Dataset, Features, List, Value
 
 from configs.files import canonical_json, hash_json
+from data_cards.study_batches import collect_studies
 
 SPLITS = ("train", "validate", "test")
 
@@ -119,26 +119,45 @@ class Listing:
 def list_studies(
     corpus: str, root: Path, studies: Iterable[Study], skipped: Iterable[Skipped] = ()
 ) -> Listing:
-    """Check studies and put them into a Listing.
+    """Check studies as they come and put them into a Listing.
 
     Raises CorpusError when there are none, when a study id occurs twice, when a split has an
     unknown name, or when a path leaves `root`.
     """
-    rows = [_complete(study) for study in studies]
+    checks = _Checks(root)
+    dataset = collect_studies(map(checks.pass_on, studies), STUDY_FEATURES)
     left_out = tuple(skipped)
-    if not rows:
+    if not len(dataset):
         first = f"; {len(left_out)} left out, first {left_out[0]}" if left_out else ""
         raise CorpusError(f"{root}: no study of corpus {corpus!r} found{first}")
-    repeated = [name for name, n in Counter(row["study_id"] for row in rows).items() if n > 1]
-    if repeated:
-        raise CorpusError(f"{root}: {len(repeated)} study ids of {corpus!r} occur more than once")
-    splits = {row["split"] for row in rows} - {None, *SPLITS}
-    if splits:
-        raise CorpusError(f"{root}: unknown splits {sorted(map(str, splits))}; expected {SPLITS}")
-    known: dict[str, str] = {}
-    for row in rows:
-        _relative_paths(_list_paths(row["images"], row["mask_paths"]), root, known)
-    return Listing(corpus, root, Dataset.from_list(rows, features=STUDY_FEATURES), left_out)
+    if checks.repeated:
+        raise CorpusError(
+            f"{root}: {len(checks.repeated)} study ids of {corpus!r} occur more than once"
+        )
+    return Listing(corpus, root, dataset, left_out)
+
+
+class _Checks:
+    """Checks studies on their way into a Dataset; of those behind, it keeps only the ids."""
+
+    def __init__(self, root: Path) -> None:
+        self.repeated: set[str] = set()
+        self._root = root
+        self._seen: set[str] = set()
+        self._known: dict[str, str] = {}
+
+    def pass_on(self, study: Study) -> dict[str, Any]:
+        row = _complete(study)
+        name, split = row["study_id"], row["split"]
+        if name in self._seen:
+            self.repeated.add(name)
+        self._seen.add(name)
+        if split is not None and split not in SPLITS:
+            raise CorpusError(f"{self._root}: unknown splits {[split]}; expected {SPLITS}")
+        paths = _list_paths(row["images"], row["mask_paths"])
+        if paths:
+            _relative_paths(paths, self._root, self._known)
+        return row
 
 
 def _complete(study: Study) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from data_cards.corpora import CORPORA, find_corpus, read_source
+from data_cards.report_table import ReportColumns
 from data_cards.study import CorpusError
 
 CARD_PARTS = (
@@ -66,3 +67,9 @@ def test_a_source_is_a_corpus_or_a_table(tmp_path):
 def test_a_source_that_is_neither_is_refused(source, expected):
     with pytest.raises(CorpusError, match=expected):
         read_source(source)
+
+
+def test_columns_are_for_tables_only(tmp_path):
+    (tmp_path / "a.txt").write_text("Clear.")
+    with pytest.raises(CorpusError, match="has no columns that could be named"):
+        read_source(str(tmp_path), columns=ReportColumns(report="text"))

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data_cards.report_table import read_report_table
+from data_cards.report_table import ReportColumns, read_report_table
 from data_cards.study import CorpusError
 
 SECRET = "Unspeakable edema"
@@ -167,3 +167,20 @@ def test_a_report_of_ten_million_characters_is_read(tmp_path, ending):
     rows = [{"study_id": "1", "report": "No edema. " * 1_000_000}]
     (study,) = read_report_table(write_table(tmp_path, ending, rows)).studies
     assert len(study["report"]) == 10_000_000
+
+
+@every_format
+def test_columns_may_have_other_names(tmp_path, ending):
+    rows = [{"accession": "1", "text": "Clear.", "mrn": "p", "report": SECRET}]
+    file = write_table(tmp_path, ending, rows)
+    (study,) = read_report_table(file, ReportColumns("accession", "text", "mrn")).studies
+    assert (study["study_id"], study["report"], study["patient_id"]) == ("1", "Clear.", "p")
+    with pytest.raises(CorpusError, match=r"missing: who .*found accession, text, mrn, report"):
+        read_report_table(file, ReportColumns("accession", "text", "who"))
+
+
+@every_format
+def test_the_columns_of_a_table_without_the_usual_ones_are_listed(tmp_path, ending):
+    file = write_table(tmp_path, ending, [{"accession": "1", "text": SECRET}])
+    with pytest.raises(CorpusError, match=r"missing: study_id, report .*found accession, text"):
+        read_report_table(file)
