@@ -1,0 +1,72 @@
+"""Prints what benchmarks/labeler.py measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_speeds(
+    console: Console, title: str, rows: list[dict[str, Any]], left_out: dict[str, str]
+) -> None:
+    table = Table(title=f"{title}; one core")
+    table.add_column("labeler", no_wrap=True)
+    names = (
+        "reports,a second",
+        "×,tokenizer",
+        "kerley,cold is",
+        "kerley,warm is",
+        "micro,F1",
+        "macro,F1",
+    )
+    for name in (name.replace(",", "\n") for name in names):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            row["labeler"],
+            f"{row['reports_per_second']:,.0f}",
+            f"{row['times_tokenizer']:.3g}",
+            *(_say(row[f"kerley_{way}_times"], ".3g", "×") for way in ("cold", "warm")),
+            *(_say(row[f"{mean}_f1"], ".3f") for mean in ("micro", "macro")),
+        )
+    console.print(table)
+    for name, reason in left_out.items():
+        console.print(f"left out: {name}: {reason}", highlight=False)
+
+
+def print_lengths(console: Console, rows: list[dict[str, Any]]) -> None:
+    lengths = sorted({row["characters"] for row in rows})
+    table = Table(title="One report of growing length: million characters a second")
+    table.add_column("text", no_wrap=True)
+    for length in lengths:
+        table.add_column(f"{length:,}", justify="right")
+    table.add_column("longest ÷ best", justify="right")
+    for name in dict.fromkeys(row["text"] for row in rows):
+        speeds = [row["characters_per_second"] for row in rows if row["text"] == name]
+        table.add_row(
+            name, *(f"{speed / 1e6:.2f}" for speed in speeds), f"{speeds[-1] / max(speeds):.2f}"
+        )
+    console.print(table)
+
+
+def print_workers(console: Console, rows: list[dict[str, Any]], reports: int) -> None:
+    table = Table(title=f"kerley mine, {reports:,} synthetic reports")
+    for name in ("workers", "mining, s", "command, s", "reports/s", "× the first"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(
+            str(row["workers"]),
+            f"{row['mining_seconds']:.2f}",
+            f"{row['command_seconds']:.2f}",
+            f"{row['reports_per_second']:,.0f}",
+            f"{row['times_first']:.2f}",
+        )
+    console.print(table)
+    same = all(row["same_bytes"] for row in rows)
+    console.print("the label table is the same, byte for byte" if same else "the tables DIFFER")
+
+
+def _say(value: float | None, form: str, unit: str = "") -> str:
+    return "" if value is None else f"{value:{form}}{unit}"

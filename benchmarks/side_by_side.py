@@ -1,0 +1,113 @@
+"""Times labelers in turns: ours, another, ours, the next, ours, on one processor core."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from environments import PeerError
+from tqdm import tqdm
+
+SLOW_SECONDS = 20.0
+FEWEST_ROUNDS = 3
+"""A labeler that has taken so long is timed no more after so many rounds."""
+
+
+class LabelerProcess:
+    """A script of `peers/` that waits for its turn; raises PeerError when it fails."""
+
+    def __init__(self, python: Path, script: Path, task: Path, core: int) -> None:
+        self._errors = task.with_name(f"{script.stem}-{task.stem}.log")
+        with self._errors.open("w") as errors:
+            self._process = subprocess.Popen(
+                [str(python), str(script), str(task), str(core)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        self.ways: list[str] = self._hear()
+
+    def __enter__(self) -> LabelerProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def time(self, way: str) -> float:
+        """Let it read the reports once; return the seconds."""
+        return float(self._ask(f"time {way}"))
+
+    def label(self) -> list[list[str]] | None:
+        """Return the findings present in each report to be labelled, if it labels any."""
+        labels: list[list[str]] | None = self._ask("label")
+        return labels
+
+    def _ask(self, line: str) -> Any:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        return self._hear()
+
+    def _hear(self) -> Any:
+        assert self._process.stdout is not None
+        answer = self._process.stdout.readline()
+        if not answer:
+            said = self._errors.read_text(errors="replace").strip().splitlines()
+            raise PeerError(f"stopped: {said[-1] if said else 'without a message'}")
+        return json.loads(answer)
+
+
+@dataclass
+class Turns:
+    """One way's seconds, round by round, and those of ours (the mean of before and after)."""
+
+    seconds: list[float] = field(default_factory=list)
+    ours: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    def speed_up(self, way: str) -> float:
+        """How many times the throughput ours has: the median over rounds."""
+        return statistics.median(
+            theirs / ours for theirs, ours in zip(self.seconds, self.ours[way], strict=True)
+        )
+
+    @property
+    def is_enough(self) -> bool:
+        return len(self.seconds) >= FEWEST_ROUNDS and sum(self.seconds) > SLOW_SECONDS
+
+
+def time_in_turns(
+    ours: LabelerProcess, others: Sequence[tuple[str, LabelerProcess]], rounds: int
+) -> tuple[dict[str, list[float]], dict[str, Turns]]:
+    """Return the seconds of our ways, and the turns of each of `others` (way, process)."""
+    turns = {way: Turns(ours={mine: [] for mine in ours.ways}) for way, _ in others}
+    all_ours: dict[str, list[float]] = {way: [] for way in ours.ways}
+    for _ in tqdm(range(rounds), desc="rounds", unit=" rounds", disable=None):
+        before = _time_all(ours, all_ours)
+        for way, process in others:
+            turn = turns[way]
+            if turn.is_enough:
+                continue
+            turn.seconds.append(process.time(way))
+            after = _time_all(ours, all_ours)
+            for mine in ours.ways:
+                turn.ours[mine].append((before[mine] + after[mine]) / 2)
+            before = after
+    return all_ours, turns
+
+
+def _time_all(ours: LabelerProcess, everything: dict[str, list[float]]) -> dict[str, float]:
+    seconds = {way: ours.time(way) for way in ours.ways}
+    for way, each in seconds.items():
+        everything[way].append(each)
+    return seconds
