@@ -64,14 +64,30 @@ class Clause:
 
 
 def split_clauses(items: Sequence[Item]) -> list[Clause]:
-    """Cut the items of a sentence at clause ends; read-past phrases are dropped."""
+    """Cut the items of a sentence at clause ends; read-past phrases are dropped.
+
+    A clause that a word like "although" begins ends at the last comma.
+    """
     clauses: list[list[Item]] = [[]]
+    comma = _find_main_clause(items) if items and items[0].kind == "clause_end" else None
     for item in items:
-        if item.kind == "clause_end":
+        if item.kind == "clause_end" or item is comma:
             clauses.append([])
         elif item.kind != "ignored":
             clauses[-1].append(item)
     return [Clause(clause) for clause in clauses if clause]
+
+
+def _find_main_clause(items: Sequence[Item]) -> Item | None:
+    """The comma that ends "Although there is no effusion, …"; none in a list of findings."""
+    if items[0].first:
+        return None
+    for item in reversed(items):
+        if item.name == "comma":
+            return item
+        if item.name == "alternative" or item.kind == "clause_end":
+            return None
+    return None
 
 
 class MentionFinder:

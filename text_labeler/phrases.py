@@ -14,6 +14,7 @@ _HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
 MAXIMUM_CHOICES = 2000
 _PART = re.compile(r"\[([^\[\]()]*)\]|\(([^\[\]()]*)\)|([^\[\]()|]+)")
 _PLURAL_MINIMUM = 4
+_VOWELS = "aeiouy"
 
 
 class PhraseError(ValueError):
@@ -86,6 +87,13 @@ class WordForms:
             for plural in _plurals(word):
                 self.forms.setdefault(plural, word)
 
+    def add_misspellings(self, words: Iterable[str], vocabulary: set[str]) -> None:
+        """Let frequent misspellings of `words` read as them, where they are no other word."""
+        for word in words:
+            for wrong in _misspellings(word):
+                if wrong not in vocabulary:
+                    self.forms.setdefault(wrong, word)
+
     def split(self, text: str) -> list[str]:
         """Split lower-case text into words in their standard form."""
         return [self.forms.get(word, word) for word in WORD.findall(text)]
@@ -105,6 +113,19 @@ def _plurals(word: str) -> Iterator[str]:
         yield word[:-1] + "ies"
     else:
         yield word + "s"
+
+
+def _misspellings(word: str) -> Iterator[str]:
+    """A letter left out, doubled, exchanged with the next, or another vowel in its place."""
+    for place, letter in enumerate(word):
+        before, after = word[:place], word[place + 1 :]
+        if place:
+            yield before + after
+        yield before + letter * 2 + after
+        if after and after[0] != letter:
+            yield before + after[0] + letter + after[1:]
+        if letter in _VOWELS:
+            yield from (before + vowel + after for vowel in _VOWELS if vowel != letter)
 
 
 class PhraseTrie:

@@ -147,6 +147,7 @@ def _compile(words: Words, files: dict[str, RuleFile], lists: tuple[PhraseList, 
         word for written, _ in entries for word in forms.split(written.lower().replace("-", " "))
     }
     forms.add_plurals(vocabulary)
+    forms.add_misspellings(words.often_misspelled, vocabulary)
     trie = PhraseTrie(forms)
     for written, entry in entries:
         try:

@@ -20,6 +20,7 @@ class Words(Settings):
     """words.yaml: spellings that read as one word."""
 
     same_word: dict[str, tuple[str, ...]]
+    often_misspelled: tuple[str, ...]
 
 
 class SectionRules(Settings):
