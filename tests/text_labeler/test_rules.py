@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -164,3 +166,17 @@ def test_phrases_are_written_out(phrase, written):
 def test_unreadable_phrases_are_refused(phrase):
     with pytest.raises(PhraseError):
         expand_phrase(phrase)
+
+
+def test_the_recipe_for_adding_a_finding_works_as_it_is_written(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "adding_a_finding.md").read_text()
+    finding, phrases = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "findings.yaml").write_text(finding)
+    report = "No scalloping of the left ribs. Left apical bleb."
+    labels = Labeler(rules=tmp_path)(report).labels
+    assert (labels["Rib Notching"], labels["Emphysema"]) == (0, 1)
+    (tmp_path / "findings.yaml").write_text(phrases)
+    load_rulebook.cache_clear()
+    assert Labeler(rules=tmp_path)(report).labels["Emphysema"] is None
+    for name in re.findall(r"^\| `([a-z_]+)\.yaml`", page, re.MULTILINE):
+        assert (RULES_FOLDER / f"{name}.yaml").is_file()
