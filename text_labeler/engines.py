@@ -90,3 +90,16 @@ def _follow_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def make_engine(kind: str, *, workers: int = 1, cluster: str | None = None) -> Engine:
+    """Make the engine of a command line; raises EngineError for one that there is not."""
+    from text_labeler.cluster import DaskCluster
+
+    if kind == "dask":
+        return DaskCluster(cluster, workers=workers)
+    if kind != "processes":
+        raise EngineError(f"engine {kind!r}: expected processes or dask")
+    if cluster is not None:
+        raise EngineError(f"cluster {cluster}: only the engine dask runs on a cluster")
+    return Processes(workers)

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import lru_cache
 from importlib.metadata import version
 from operator import itemgetter
 from pathlib import Path
@@ -44,16 +44,10 @@ class LabelPartError(ValueError):
     """A part of a label table that cannot be made or read; the message says what to do."""
 
 
-def describe_labeler(settings: LabelerSettings) -> str:
+def describe_labeler(settings: LabelerSettings, labeler: ReportLabeler) -> str:
     """SHA-256 over all that labels depend on beside the report: settings, rules, and version."""
     choice = settings.model_dump(mode="json", exclude={"rules"})
-    return hash_json([choice, load_labeler(settings).rules_hash, version("kerley")])
-
-
-@cache
-def load_labeler(settings: LabelerSettings) -> ReportLabeler:
-    """Make a labeler once in each process: it remembers the sentences it has read."""
-    return make_labeler(settings)
+    return hash_json([choice, labeler.rules_hash, version("kerley")])
 
 
 def label_chunk(chunk: bytes, settings: LabelerSettings, expected: str) -> bytes:
@@ -63,25 +57,29 @@ def label_chunk(chunk: bytes, settings: LabelerSettings, expected: str) -> bytes
     (`describe_labeler`): other rules or another version would give other labels.
     """
     with _ONE_AT_A_TIME:
-        return _label_chunk(chunk, settings, expected)
+        labeler = _load_labeler(settings, expected)
+        table = read_stream(chunk)
+        reports = (report or "" for report in table["report"].to_pylist())
+        with _without_collection():
+            part = build_part(table["study_id"], map(labeler, reports), labeler.findings)
+    return write_stream(part)
 
 
 _ONE_AT_A_TIME = threading.Lock()
 """A labeler is not made for threads, which some clusters' workers have."""
 
 
-def _label_chunk(chunk: bytes, settings: LabelerSettings, expected: str) -> bytes:
-    if _describe_here(settings) != expected:
+@lru_cache(maxsize=1)
+def _load_labeler(settings: LabelerSettings, expected: str) -> ReportLabeler:
+    """Make a labeler once in each process: it remembers the sentences it has read."""
+    labeler = make_labeler(settings)
+    if describe_labeler(settings, labeler) != expected:
         raise LabelPartError(
             "a worker has other rules or another version of Kerley than this process: install the"
-            " same version everywhere, and lay --rules where every worker sees it"
+            " same version everywhere, lay --rules where every worker sees it, and start workers"
+            " anew that began with other rules"
         )
-    labeler = load_labeler(settings)
-    table = read_stream(chunk)
-    reports = (report or "" for report in table["report"].to_pylist())
-    with _without_collection():
-        part = build_part(table["study_id"], map(labeler, reports), labeler.findings)
-    return write_stream(part)
+    return labeler
 
 
 @contextmanager
@@ -94,9 +92,6 @@ def _without_collection() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
-
-
-_describe_here = cache(describe_labeler)
 
 
 def build_part(

@@ -23,13 +23,12 @@ from text_labeler.engines import Engine, Processes
 from text_labeler.label_parts import (
     describe_labeler,
     label_chunk,
-    load_labeler,
     read_part,
     write_label_batches,
     write_stream,
 )
 from text_labeler.labeler import LABELED_CHARACTERS
-from text_labeler.labelers import KerleyLabeler, LabelerSettings
+from text_labeler.labelers import KerleyLabeler, LabelerSettings, make_labeler
 
 CHUNK_REPORTS = 2000
 CHUNK_BYTES = 4 << 20
@@ -58,8 +57,8 @@ def mine_corpus(
     study ids. Raises EngineError when the workers cannot go on.
     """
     began = time.monotonic()
-    reader = load_labeler(labeler)
-    described = describe_labeler(labeler)
+    reader = make_labeler(labeler)
+    described = describe_labeler(labeler, reader)
     reports = listing.studies.select_columns(COLUMNS).with_format("arrow")
     chunks = _plan_chunks(reports)
     key = hash_json([listing.content_hash, described, chunks])
