@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,6 +136,17 @@ def make_gold(frame: pd.DataFrame, where: str, findings: Sequence[str] = FINDING
             severity["speaks"] |= codes["Edema"].notna()
     is_binary = codes is not None and not _has_other_than_0_and_1(codes)
     return Gold(codes, severity, presence_only=is_binary)
+
+
+def add_patients(gold: Gold, patients: Mapping[str, str]) -> Gold:
+    """Return the reference with patient ids, by study id, where it has none of its own."""
+
+    def add(frame: pd.DataFrame | None) -> pd.DataFrame | None:
+        if frame is None or "patient_id" in frame:
+            return frame
+        return frame.assign(patient_id=frame["study_id"].map(patients))
+
+    return Gold(add(gold.findings), add(gold.severity), gold.presence_only)
 
 
 def _has_other_than_0_and_1(codes: pd.DataFrame) -> bool:
