@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import kerley
@@ -168,3 +171,21 @@ def test_mistakes_are_named_before_anything_is_read(tmp_path, arguments, error, 
 def test_a_corpus_needs_its_root(tmp_path):
     with pytest.raises(CorpusError, match="--root"):
         run("openi", "--out", tmp_path / "labels.parquet")
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "mining.md").read_text(encoding="utf-8")
+
+
+def test_the_page_on_mining_names_every_option_and_no_other():
+    command = get_command(kerley.app).commands["mine"]
+    options = {name for option in command.params for name in option.opts if name.startswith("--")}
+    assert set(re.findall(r"(?<!\w)--[a-z][a-z-]+", PAGE)) == options
+
+
+@pytest.mark.parametrize("line", re.findall(r"^kerley mine (reports\.csv.*)$", PAGE, re.MULTILINE))
+def test_the_commands_of_the_page_on_mining_run(tmp_path, monkeypatch, line):
+    monkeypatch.chdir(tmp_path)
+    Path("reports.csv").write_text("study_id,report\n1,Mild edema.\n")
+    Path("my-rules").mkdir()
+    Path("my-rules/words.yaml").write_text("same_word:\n  edema: [wassersucht]\n")
+    assert "1 studies" in run(*line.split())
