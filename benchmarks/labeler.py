@@ -14,26 +14,30 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from benchmark_reports import make_long_texts, make_task, recombine
-from environments import PEER_SCRIPTS, PEERS, PeerError, default_folder, make_environment
-from labeler_tables import print_lengths, print_speeds, print_workers
+from environments import PEERS, PeerError, default_folder, make_environment
+from labeler_tables import print_tables
 from long_reports import time_lengths
 from peer_scores import Reference, read_reference
 from rich.console import Console
-from side_by_side import LabelerProcess, Turns, time_in_turns
+from side_by_side import FLOOR, Race
 from worker_processes import time_workers
 
 from data_cards.corpora import read_source
 
+LAYOUTS: dict[str, Callable[[str], str]] = {
+    "as they are": str,
+    "on one line": lambda report: " ".join(report.split()),
+}
+"""A line feed is a special case of spaCy's tokenizer: it remembers no new word of a text behind
+one, and is many times slower on reports of several lines. Whoever merely tokenizes need not."""
 PARTS = ("peers", "corpus", "length", "workers")
-FLOOR = "tokenizer"
-OURS = "kerley, "
+CORPUS_ROUNDS = 3
 ROOT = Path(__file__).parents[1]
 
 
@@ -49,20 +53,14 @@ def main() -> None:
         if "peers" in options.parts:
             reference = read_reference(options.reports, options.root, listing)
             result |= compare_peers(options, reports, reference, Path(folder))
-            print_speeds(console, "Reports as they are", result["speeds"], result["left_out"])
         if "corpus" in options.parts:
-            floor = ("with_spacy.py", sys.executable)
-            rows = compare(options, make_task(corpus, [], options.profile), [floor], Path(folder))
-            result["corpus_speeds"] = rows
-            title = f"Synthetic corpus: {len(corpus)} reports, {options.new_share:.0%} of"
-            print_speeds(console, f"{title} sentences new", rows, {})
+            result["corpus_speeds"] = compare_on_corpus(options, corpus, Path(folder))
         if "length" in options.parts:
             texts = make_long_texts(reports)
             result["lengths"] = time_lengths(texts, options.lengths, options.profile, options.core)
-            print_lengths(console, result["lengths"])
         if "workers" in options.parts:
             result["workers"] = time_workers(corpus, options.workers, Path(folder))
-            print_workers(console, result["workers"], len(corpus))
+    print_tables(console, result)
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
@@ -100,85 +98,45 @@ def describe(options: argparse.Namespace, reports: list[str]) -> dict[str, Any]:
         "spacy": version("spacy"),
         "kerley": version("kerley"),
         "cores": os.cpu_count(),
+        "synthetic_reports": options.corpus,
+        "synthetic_new_share": options.new_share,
     }
 
 
 def compare_peers(
     options: argparse.Namespace, reports: list[str], reference: Reference | None, folder: Path
 ) -> dict[str, Any]:
-    scripts = [("with_spacy.py", sys.executable)]
-    left_out = {}
-    for name in options.peers:
-        if name in PEERS:
-            try:
-                python = make_environment(PEERS[name], options.environments)
-                scripts.append((PEERS[name].script, str(python)))
-            except PeerError as error:
-                left_out[name] = str(error)
-    task = make_task(reports, reference.reports if reference else [], options.profile)
-    rows = compare(options, task, scripts, folder, reference=reference, left_out=left_out)
-    return {"speeds": rows, "left_out": left_out}
+    """Return the rows by layout of the reports, and why peers are left out."""
+    scripts = {"spacy": ("with_spacy.py", sys.executable)}
+    left_out: dict[str, str] = {}
+    for name in [name for name in options.peers if name in PEERS]:
+        try:
+            python = make_environment(PEERS[name], options.environments)
+            scripts[name] = (PEERS[name].script, str(python))
+        except PeerError as error:
+            left_out[name] = str(error)
+    speeds = {}
+    for layout, lay_out in LAYOUTS.items():
+        whole = reference.reports if reference and not speeds else []
+        task = make_task([lay_out(report) for report in reports], whole, options.profile)
+        with Race(task, scripts, folder, options.core) as race:
+            left_out |= race.left_out
+            scores = race.score(reference) if reference and whole else {}
+            speeds[layout] = race.time(options.rounds, scores)
+    return {"speeds": speeds, "left_out": left_out}
 
 
-def compare(
-    options: argparse.Namespace,
-    task: dict[str, Any],
-    scripts: Sequence[tuple[str, str]],
-    folder: Path,
-    *,
-    reference: Reference | None = None,
-    left_out: dict[str, str] | None = None,
-) -> list[dict[str, Any]]:
-    """Time Kerley and the scripts (script, Python) in turns; one row for each way of reading."""
-    file = folder / f"{len(task['reports'])}.json"
-    file.write_text(json.dumps(task), encoding="utf-8")
-    with ExitStack() as stack:
-        ours = stack.enter_context(_start("with_kerley.py", sys.executable, file, options.core))
-        others = []
-        for script, python in scripts:
-            try:
-                process = stack.enter_context(_start(script, python, file, options.core))
-                others.append(process)
-            except PeerError as error:
-                if left_out is None or script == "with_spacy.py":
-                    raise
-                left_out[script.removeprefix("with_").removesuffix(".py")] = str(error)
-        waiting = [(way, process) for process in others for way in process.ways]
-        mine, turns = time_in_turns(ours, waiting, options.rounds)
-        scores = {}
-        for process in (ours, *others):
-            labels = process.label() if reference else None
-            if reference and labels is not None:
-                scores |= dict.fromkeys(process.ways, reference.score(labels))
-    return _make_rows(len(task["reports"]), mine, turns, scores)
-
-
-def _start(script: str, python: str, task: Path, core: int) -> LabelerProcess:
-    return LabelerProcess(Path(python), PEER_SCRIPTS / script, task, core)
-
-
-def _make_rows(
-    count: int,
-    mine: dict[str, list[float]],
-    turns: dict[str, Turns],
-    scores: dict[str, dict[str, float]],
-) -> list[dict[str, Any]]:
-    every = {way: Turns(seconds) for way, seconds in mine.items()} | turns
-    floor = turns[FLOOR]
-    rows = []
-    for way, turn in every.items():
-        is_ours = way in mine
-        rows.append(
-            {
-                "labeler": f"{OURS}{way}" if is_ours else way,
-                "reports_per_second": count / turn.median,
-                "times_tokenizer": floor.speed_up(way) if is_ours else floor.median / turn.median,
-                **{f"kerley_{own}_times": None if is_ours else turn.speed_up(own) for own in mine},
-                **scores.get(way, {"micro_f1": None, "macro_f1": None}),
-                "rounds": len(turn.seconds),
-            }
-        )
-    return rows
+def compare_on_corpus(
+    options: argparse.Namespace, corpus: list[str], folder: Path
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows by layout for the synthetic corpus, beside the tokenizer alone."""
+    speeds = {}
+    scripts = {"spacy": ("with_spacy.py", sys.executable)}
+    for layout, lay_out in LAYOUTS.items():
+        task = make_task([lay_out(report) for report in corpus], [], options.profile)
+        with Race(task, scripts, folder, options.core) as race:
+            speeds[layout] = race.time(min(options.rounds, CORPUS_ROUNDS), {}, only=FLOOR)
+    return speeds
 
 
 if __name__ == "__main__":

@@ -8,9 +8,23 @@ from rich.console import Console
 from rich.table import Table
 
 
-def print_speeds(
-    console: Console, title: str, rows: list[dict[str, Any]], left_out: dict[str, str]
-) -> None:
+def print_tables(console: Console, result: dict[str, Any]) -> None:
+    """Print a table for each part that was measured."""
+    for layout, rows in result.get("speeds", {}).items():
+        _print_speeds(console, f"Reports {layout}", rows)
+    for name, reason in result.get("left_out", {}).items():
+        console.print(f"left out: {name}: {reason}", highlight=False)
+    count, share = result["synthetic_reports"], result["synthetic_new_share"]
+    for layout, rows in result.get("corpus_speeds", {}).items():
+        title = f"{count:,} synthetic reports {layout}, {share:.0%} of the sentences new"
+        _print_speeds(console, title, rows)
+    if "lengths" in result:
+        _print_lengths(console, result["lengths"])
+    if "workers" in result:
+        _print_workers(console, result["workers"], count)
+
+
+def _print_speeds(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
     table = Table(title=f"{title}; one core")
     table.add_column("labeler", no_wrap=True)
     names = (
@@ -32,11 +46,9 @@ def print_speeds(
             *(_say(row[f"{mean}_f1"], ".3f") for mean in ("micro", "macro")),
         )
     console.print(table)
-    for name, reason in left_out.items():
-        console.print(f"left out: {name}: {reason}", highlight=False)
 
 
-def print_lengths(console: Console, rows: list[dict[str, Any]]) -> None:
+def _print_lengths(console: Console, rows: list[dict[str, Any]]) -> None:
     lengths = sorted({row["characters"] for row in rows})
     table = Table(title="One report of growing length: million characters a second")
     table.add_column("text", no_wrap=True)
@@ -51,7 +63,7 @@ def print_lengths(console: Console, rows: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def print_workers(console: Console, rows: list[dict[str, Any]], reports: int) -> None:
+def _print_workers(console: Console, rows: list[dict[str, Any]], reports: int) -> None:
     table = Table(title=f"kerley mine, {reports:,} synthetic reports")
     for name in ("workers", "mining, s", "command, s", "reports/s", "× the first"):
         table.add_column(name, justify="right")

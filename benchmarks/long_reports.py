@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from text_labeler.labeler import Labeler
 
-FEWEST_CHARACTERS = 10**6
+FEWEST_CHARACTERS = 300_000
 """Shorter texts are read again and again, each time anew, until so many characters are read."""
 
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import statistics
 import subprocess
+import sys
+import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from environments import PeerError
+from environments import PEER_SCRIPTS, PeerError
+from peer_scores import Reference
 from tqdm import tqdm
 
+FLOOR = "tokenizer"
 SLOW_SECONDS = 20.0
 FEWEST_ROUNDS = 3
 """A labeler that has taken so long is timed no more after so many rounds."""
@@ -86,7 +91,76 @@ class Turns:
         return len(self.seconds) >= FEWEST_ROUNDS and sum(self.seconds) > SLOW_SECONDS
 
 
-def time_in_turns(
+class Race:
+    """Kerley and others, waiting in their processes with the same task.
+
+    `scripts`: script and Python by name; those that fail to start stand in `left_out`.
+    """
+
+    def __init__(
+        self, task: dict[str, Any], scripts: dict[str, tuple[str, str]], folder: Path, core: int
+    ) -> None:
+        file = Path(tempfile.mkdtemp(dir=folder)) / "task.json"
+        file.write_text(json.dumps(task), encoding="utf-8")
+        self._count = len(task["reports"])
+        self._stack = ExitStack()
+        self._others: list[LabelerProcess] = []
+        self.left_out: dict[str, str] = {}
+        self._ours = self._start("with_kerley.py", sys.executable, file, core)
+        for name, (script, python) in scripts.items():
+            try:
+                self._others.append(self._start(script, python, file, core))
+            except PeerError as error:
+                self.left_out[name] = str(error)
+
+    def __enter__(self) -> Race:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _start(self, script: str, python: str, task: Path, core: int) -> LabelerProcess:
+        process = LabelerProcess(Path(python), PEER_SCRIPTS / script, task, core)
+        return self._stack.enter_context(process)
+
+    def score(self, reference: Reference) -> dict[str, dict[str, float]]:
+        """Return the scores by way of reading, of those that give labels."""
+        scores: dict[str, dict[str, float]] = {}
+        for process in (self._ours, *self._others):
+            labels = process.label()
+            if labels is not None:
+                scores |= dict.fromkeys(process.ways, reference.score(labels))
+        return scores
+
+    def time(
+        self, rounds: int, scores: dict[str, dict[str, float]], *, only: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return one row for each way of reading, or for ours and `only` that one."""
+        ways = [
+            (way, process)
+            for process in self._others
+            for way in process.ways
+            if only in (None, way)
+        ]
+        ours, turns = _time_in_turns(self._ours, ways, rounds)
+        floor = turns[FLOOR]
+        rows = []
+        for way, turn in ({way: Turns(seconds) for way, seconds in ours.items()} | turns).items():
+            is_ours = way in ours
+            row = {
+                "labeler": f"kerley, {way}" if is_ours else way,
+                "reports_per_second": self._count / turn.median,
+                "times_tokenizer": floor.speed_up(way) if is_ours else floor.median / turn.median,
+                "rounds": len(turn.seconds),
+                **scores.get(way, {"micro_f1": None, "macro_f1": None}),
+            }
+            for mine in ("cold", "warm"):
+                row[f"kerley_{mine}_times"] = None if is_ours else turn.speed_up(mine)
+            rows.append(row)
+        return rows
+
+
+def _time_in_turns(
     ours: LabelerProcess, others: Sequence[tuple[str, LabelerProcess]], rounds: int
 ) -> tuple[dict[str, list[float]], dict[str, Turns]]:
     """Return the seconds of our ways, and the turns of each of `others` (way, process)."""
