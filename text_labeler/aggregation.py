@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from data_cards.findings import CHEXPERT_OBSERVATIONS, LabelCode
@@ -78,15 +78,24 @@ class Aggregator:
         return weight
 
     def aggregate(
-        self, groups: Sequence[dict[str, Vote]], *, is_blocked: bool, has_text: bool
+        self,
+        groups: Sequence[dict[str, Vote]],
+        settled: Mapping[str, Vote],
+        *,
+        is_blocked: bool,
+        has_text: bool,
     ) -> tuple[dict[str, int | None], dict[str, float | None]]:
         """Return codes and probabilities for each finding; None: not mentioned.
 
         groups: for each group of sections the best vote for each finding, the deciding one first.
+        settled: the same for the sections that settle what the others of the last group suspect.
         is_blocked: a sentence speaks against No Finding; has_text: a counted section says
         something.
         """
         best = groups[-1]
+        for finding, vote in settled.items():
+            if vote.code == LabelCode.NEGATIVE and best[finding].code == LabelCode.UNCERTAIN:
+                best = {**best, finding: vote}
         for group in reversed(groups[:-1]):
             if group:
                 best = {**best, **group}

@@ -56,6 +56,7 @@ class Labeler:
             for group, sections in enumerate(self.profile.sections)
             for section in sections
         }
+        self._settling = frozenset(self.profile.settled_by)
         self._reader = PieceReader(book, self._aggregator)
 
     def __call__(self, report: str) -> ReportLabels:
@@ -64,14 +65,20 @@ class Labeler:
         evidence: list[Evidence] = []
         normal: list[Evidence] = []
         said: list[list[tuple[Statement, ...]]] = [[] for _ in groups]
+        settled: dict[str, Vote] = {}
+        settling: list[tuple[Statement, ...]] = []
         is_blocked = has_text = False
         for section, offset, part in self._reader.find_parts(report[:LABELED_CHARACTERS]):
             group = self._groups.get(section)
             if group is None:
                 continue
+            settles = section in self._settling
             for votes, blocks, statements, spoken, silent in part.readings:
                 has_text = True
                 said[group].append(statements)
+                if settles:
+                    keep_best(settled, votes)
+                    settling.append(statements)
                 if spoken:
                     keep_best(groups[group], votes)
                     evidence += _place(spoken, section, offset)
@@ -79,11 +86,11 @@ class Labeler:
                     normal += _place(silent, section, offset)
                 is_blocked = is_blocked or blocks
         labels, probabilities = self._aggregator.aggregate(
-            groups, is_blocked=is_blocked, has_text=has_text
+            groups, settled, is_blocked=is_blocked, has_text=has_text
         )
         if normal and labels[NO_FINDING] == 1:
             evidence = sorted(evidence + normal, key=_START)
-        level, levels, change = self._grade(said)
+        level, levels, change = self._grade(said, settling)
         return ReportLabels(
             labels, probabilities, level, levels, change, evidence,
             len(report) > LABELED_CHARACTERS,
@@ -94,10 +101,12 @@ class Labeler:
         return map(self, reports)
 
     def _grade(
-        self, said: Iterable[list[tuple[Statement, ...]]]
+        self,
+        said: Iterable[list[tuple[Statement, ...]]],
+        settling: list[tuple[Statement, ...]],
     ) -> SeverityReading | tuple[None, None, None]:
         for sentences in said:
-            severity = self._severity.grade(sentences) if any(sentences) else None
+            severity = self._severity.grade(sentences, settling) if any(sentences) else None
             if severity is not None:
                 return severity
         return None, None, None

@@ -173,3 +173,4 @@ class Profile(Settings):
     no_finding: NoFindingPolicy
     statuses: dict[str, StatusMeaning]
     sections: Annotated[tuple[Phrases, ...], Field(min_length=1)]
+    settled_by: tuple[str, ...] = ()

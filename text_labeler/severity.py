@@ -71,8 +71,12 @@ class SeverityGrader:
         said = {one.concept for one in mentions if one.status not in self._denied}
         return not said.isdisjoint(self._other_causes) and said.isdisjoint(self._explained)
 
-    def grade(self, sentences: Sequence[Sequence[Statement]]) -> SeverityReading | None:
+    def grade(
+        self, sentences: Sequence[Sequence[Statement]], settling: Sequence[Sequence[Statement]] = ()
+    ) -> SeverityReading | None:
         """Combine the statements of a report's sentences, in their order.
+
+        settling: those of them in sections whose denials settle what others suspect.
 
         Affirmed levels count first, the highest of them; a hedged level above it draws the
         probabilities up by its share; denials count when nothing is affirmed or hedged.
@@ -82,6 +86,10 @@ class SeverityGrader:
             statements = list(_link_sentences(sentences))
         affirmed = [one for one in statements if one.role == "affirmed"]
         hedged = [one for one in statements if one.role == "hedged"]
+        if hedged and not affirmed and settling:
+            settled = [one for sentence in settling for one in sentence]
+            if not any(one.role == "hedged" for one in settled):
+                hedged = [] if any(one.role == "denied" for one in settled) else hedged
         if not affirmed and not hedged:
             return _grade_denials([one for one in statements if one.role == "denied"])
         change = _find_change(statements, affirmed + hedged)

@@ -74,6 +74,26 @@ def test_positive_goes_before_uncertain_before_negative(labeler):
     assert labeler(maybe + yes + no).labels["Pneumonia"] == 1
 
 
+@pytest.mark.parametrize(
+    ("findings", "impression", "label"),
+    [
+        ("Possible pneumonia.", "No pneumonia.", 0),
+        ("Pneumonia.", "No pneumonia.", 1),
+        ("Possible pneumonia.", "Pneumonia.", 1),
+        ("No pneumonia.", "Possible pneumonia.", -1),
+        ("Possible pneumonia.", "No effusion.", -1),
+    ],
+)
+def test_an_impression_settles_what_the_findings_suspect(labeler, findings, impression, label):
+    report = f"FINDINGS: {findings}\nIMPRESSION: {impression}"
+    assert labeler(report).labels["Pneumonia"] == label
+
+
+def test_an_addendum_decides_against_all_above_it(labeler):
+    report = "IMPRESSION: Pneumonia.\nADDENDUM: On review there is no pneumonia."
+    assert labeler(report).labels["Pneumonia"] == 0
+
+
 def test_probabilities_follow_how_sure_the_report_is(labeler):
     texts = [
         "No edema.",
