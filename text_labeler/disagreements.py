@@ -76,8 +76,8 @@ def find_disagreements(
 def read_reports(listing: Listing, disagreements: Iterable[Disagreement]) -> dict[str, str]:
     """Return the reports of the studies in question, by study id.
 
-    Raises ScoringError for a study without a report, and when a report is shorter than what its
-    evidence points at: then the labels were made from another text.
+    Raises ScoringError for studies that the listing does not have, and when a report is shorter
+    than what its evidence points at: then the labels were made from another text.
     """
     ends: dict[str, int] = {}
     for one in disagreements:
@@ -88,18 +88,14 @@ def read_reports(listing: Listing, disagreements: Iterable[Disagreement]) -> dic
         for study in listing.studies.select_columns(["study_id", "report"])
         if study["study_id"] in ends
     }
-    missing = [study for study in ends if study not in reports]
-    if missing:
+    missing = sum(study not in reports for study in ends)
+    shorter = sum(end > len(reports[study]) for study, end in ends.items() if study in reports)
+    if missing or shorter:
         raise ScoringError(
-            f"{listing.corpus}: {len(missing)} labelled studies have no report there, first"
-            f" {missing[0]}; expected the reports that the labels were made from"
+            f"{listing.corpus}: of {len(ends)} studies {missing} have no report there, and"
+            f" {shorter} have one that ends before their evidence does; expected the reports that"
+            " the labels were made from"
         )
-    for study, end in ends.items():
-        if end > len(reports[study]):
-            raise ScoringError(
-                f"{listing.corpus}, study {study}: the report has {len(reports[study])} characters,"
-                f" its evidence ends at {end}; expected the reports that the labels were made from"
-            )
     return reports
 
 

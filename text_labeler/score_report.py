@@ -62,7 +62,7 @@ def render_sheet(
 
 
 def _new_table(*numbers: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("")
     for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)

@@ -168,7 +168,7 @@ def test_other_reports_than_those_labelled_are_refused(tmp_path):
     piece = Evidence("Edema", "findings", 0, 9, "positive", "edema", None, None)
     at_a = Disagreement("a", "Edema", Kind.WRONG, "absent", "present", (piece,), is_own=True)
     at_b = Disagreement("b", "Edema", Kind.WRONG, "absent", "present", (), is_own=False)
-    with pytest.raises(ScoringError, match="study a: the report has 6 characters"):
+    with pytest.raises(ScoringError, match="0 have no report there, and 1 have one that ends"):
         read_reports(listing, [at_a])
-    with pytest.raises(ScoringError, match="1 labelled studies have no report"):
+    with pytest.raises(ScoringError, match="1 have no report there, and 0"):
         read_reports(listing, [at_b])
