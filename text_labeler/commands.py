@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from text_labeler.explain_command import explain_report
+from text_labeler.explain_command import explain_profile, explain_report
 from text_labeler.mine_command import mine
 from text_labeler.score_command import score
 
 app = typer.Typer()
 app.command()(mine)
 app.command(name="explain-report")(explain_report)
+app.command(name="explain-profile")(explain_profile)
 app.command()(score)

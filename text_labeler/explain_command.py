@@ -1,4 +1,4 @@
-"""The command `kerley explain-report`."""
+"""The commands `kerley explain-report` and `kerley explain-profile`."""
 
 from __future__ import annotations
 
@@ -46,6 +46,19 @@ def explain_report(
     if html is not None:
         write_text(html, make_page(explanation))
         print(f"{html}: the report with its words marked", file=sys.stderr)
+
+
+def explain_profile(
+    name: Annotated[str | None, typer.Argument(help="One profile; all without it.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="A folder of rules of your own.")] = None,
+) -> None:
+    """Print what counts as which finding, as Markdown (docs/label_profiles.md)."""
+    from text_labeler.profile_tables import describe_profile, describe_profiles
+    from text_labeler.rulebook import RULES_FOLDER, load_rulebook
+
+    book = load_rulebook(rules or RULES_FOLDER)
+    page = describe_profiles(book) if name is None else describe_profile(book.profile(name), book)
+    print(page, end="")
 
 
 def _read_report(file: str | None, text: str | None) -> str:
