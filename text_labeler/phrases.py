@@ -168,23 +168,26 @@ class PhraseTrie:
         """Find phrases among the lower-case words of a sentence (`split_words`), from the left,
         the longest first, none inside of another."""
         root = self._root
-        items = []
+        items: list[Item] = []
         reached = 0
-        for first, word in enumerate(words):
-            if first < reached or word not in root:
+        count = len(words)
+        for first in [place for place, word in enumerate(words) if word in root]:
+            if first < reached:
                 continue
-            node = root[word]
+            node = root[words[first]]
             last = first
             entry: Entry | None = None
             while node is not None:
                 last += 1
                 if "" in node:
                     reached, entry = last, node[""]
-                node = node.get(words[last]) if last < len(words) else None
+                node = node.get(words[last]) if last < count else None
             if entry is not None:
-                items.append(Item(entry.kind, entry.name, first, reached))
+                items.append(_new(Item, (entry[0], entry[1], first, reached)))
         return items
 
+
+_new = tuple.__new__  # twice as fast as Item(...)
 
 split_words = WORD.findall
 """Split a lower-case sentence into its words as they stand."""
