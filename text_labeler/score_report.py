@@ -58,6 +58,9 @@ def render_sheet(
             yield _render_differences(
                 (one.name, one) for one in sheet.severity.differences if one.support
             )
+    if not sheet.aspects and sheet.severity is None:
+        yield Text("Nothing to score: of no study that both have does the reference say a finding.")
+        return
     yield Text("Behind each score: its 95 % interval (see docs/scoring.md).", style="dim")
 
 

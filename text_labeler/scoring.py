@@ -16,7 +16,7 @@ from data_cards.label_table import list_findings
 
 UncertainAs = Literal["absent", "present", "uncertain"]
 """What an uncertain label is where presence is scored, on either side: CheXpert's U-Zeros, U-Ones,
-and U-Ignore, which leaves the pair out of the finding's score (Irvin et al. 2019, section 3)."""
+and U-Ignore, which leaves the pair out of the finding's score (Irvin et al. 2019)."""
 
 Tallies = NDArray[np.int32]
 """Hits, false alarms and misses by patient and finding: [patients, findings, 3]."""
@@ -30,7 +30,7 @@ class Aspect(StrEnum):
     """What is asked of a label: CheXpert's three tasks for labelers, and presence.
 
     Mention: any code against none; negation: 0 against all else; uncertainty: -1 against all else
-    (Irvin et al. 2019, section 4.2); presence: 1 against all else.
+    (Irvin et al. 2019); presence: 1 against all else.
     """
 
     PRESENCE = "presence"

@@ -84,6 +84,11 @@ def test_reports_name_the_patients_that_studies_are_counted_by(files, tmp_path):
     assert first != second
 
 
+def test_a_reference_that_says_nothing_is_told(files, tmp_path):
+    (tmp_path / "gold.csv").write_text("study_id,Edema\n1,\n2,\n")
+    assert "Nothing to score" in _run("score", files / "labels.parquet", tmp_path / "gold.csv")
+
+
 @pytest.mark.parametrize("ending", ["svg", "png"])
 def test_the_figure_is_the_same_each_time(files, tmp_path, ending):
     figures = [tmp_path / f"{n}.{ending}" for n in range(2)]
