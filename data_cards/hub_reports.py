@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,15 @@ from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
 from datasets.exceptions import DatasetsError
 
 from data_cards.csv_rows import check_columns
-from data_cards.report_table import USUAL_COLUMNS, ReportColumns, Rows, keep_known, read_studies
-from data_cards.study import SPLITS, CorpusError, Listing, list_studies
+from data_cards.report_table import (
+    USUAL_COLUMNS,
+    ReportColumns,
+    Rows,
+    Table,
+    keep_known,
+    list_table,
+)
+from data_cards.study import SPLITS, CorpusError, Listing
 
 HUB_PREFIX = "hub:"
 ROWS_AT_ONCE = 1000
@@ -33,8 +41,9 @@ def read_hub_reports(source: str, columns: ReportColumns = USUAL_COLUMNS) -> Lis
         raise CorpusError(f"{source}: no split {split!r}; there are {', '.join(tables)}")
     if split is not None:
         tables = {split: tables[split]}
-    rows = _read_rows(source, tables, columns)
-    return list_studies(source, Path(), read_studies(rows, source, columns))
+    return list_table(
+        Table(source, partial(_read_rows, source, tables, columns), columns), source, Path()
+    )
 
 
 def _parse(source: str) -> tuple[str, str | None, str | None]:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from data_cards.csv_rows import check_columns, read_csv_rows, read_text
-from data_cards.study import SPLITS, CorpusError, Listing, Skipped, Study, StudyImage, list_studies
+from data_cards.study import (
+    SPLITS,
+    CorpusError,
+    Listing,
+    RepeatedStudyError,
+    Skipped,
+    Study,
+    StudyImage,
+    list_studies,
+)
 
 TABLE_ENDINGS = (".csv", ".jsonl", ".parquet")
 PATH_SEPARATOR = ";"
+PATIENT = "patient_id"
 
 
 class ReportColumns(NamedTuple):
@@ -45,44 +56,74 @@ def read_report_table(path: Path, columns: ReportColumns = USUAL_COLUMNS) -> Lis
         raise CorpusError(f"{path}: not a table of reports; expected {', '.join(TABLE_ENDINGS)}")
     if not path.is_file():
         raise CorpusError(f"{path}: no such file")
-    skipped: list[Skipped] = []
-    studies = read_studies(
-        rows(path, columns), str(path), columns, images=(path.parent, path.name, skipped)
-    )
-    return list_studies("report_table", path.parent, studies, skipped)
+    table = Table(str(path), partial(rows, path, columns), columns)
+    return list_table(table, "report_table", path.parent, has_images=True)
 
 
 Rows = Iterator[tuple[str, Mapping[str, Any]]]
-Images = tuple[Path, str, list[Skipped]]
+"""Each row's place, in words, and its values by column."""
 
 
-def read_studies(
-    rows: Rows, source: str, columns: ReportColumns, *, images: Images | None = None
-) -> Iterator[Study]:
-    """Turn rows (place, values by column) into studies, one by one; raises CorpusError.
+class Table(NamedTuple):
+    """Rows that can be read, and read again: how messages name them, and their columns."""
 
-    images: the folder of image paths, the name of the table, and where to list missing ones.
-    """
-    first_place: dict[str, str] = {}
-    for place, values in rows:
-        where = f"{source}, {place}"
-        study_id = _read_id(values.get(columns.study), f"{where}, {columns.study}")
-        if study_id is None:
-            raise CorpusError(f"{where}, {columns.study}: empty")
-        if study_id in first_place:
-            raise CorpusError(f"{where}, {columns.study}: the same as in {first_place[study_id]}")
-        first_place[study_id] = place
-        patient = columns.patient or "patient_id"
+    name: str
+    read: Callable[[], Rows]
+    columns: ReportColumns
+
+
+def list_table(table: Table, corpus: str, folder: Path, *, has_images: bool = False) -> Listing:
+    """List a table's studies; its images lie in `folder`. Raises CorpusError."""
+    skipped: list[Skipped] = []
+    studies = _read_studies(table, (folder, skipped) if has_images else None)
+    try:
+        return list_studies(corpus, folder, studies, skipped)
+    except RepeatedStudyError:
+        # Where is only asked for now: to remember each study's row would take much memory.
+        raise CorpusError(_describe_repeated(table)) from None
+
+
+Images = tuple[Path, list[Skipped]]
+"""The folder that image paths start from, and where to list those that are not there."""
+
+
+def _read_studies(table: Table, images: Images | None) -> Iterator[Study]:
+    _, report, patient = table.columns
+    is_empty = True
+    for place, values in table.read():
+        is_empty = False
+        where = f"{table.name}, {place}"
+        study_id = _read_study_id(table, place, values)
+        patient_id = _read_id(values.get(patient or PATIENT), f"{where}, {patient or PATIENT}")
         yield {
             "corpus": "report_table",
             "study_id": study_id,
-            "patient_id": _read_id(values.get(patient), f"{where}, {patient}") or study_id,
+            "patient_id": patient_id or study_id,
             "split": _read_split(values.get("split"), f"{where}, split"),
-            "images": list(_find_images(values, place, *images)) if images else [],
-            "report": _read_text(values.get(columns.report), f"{where}, {columns.report}"),
+            "images": list(_find_images(values, where, *images)) if images else [],
+            "report": _read_text(values.get(report), f"{where}, {report}"),
         }
-    if not first_place:
-        raise CorpusError(f"{source}: holds no row; expected at least one report")
+    if is_empty:
+        raise CorpusError(f"{table.name}: holds no row; expected at least one report")
+
+
+def _describe_repeated(table: Table) -> str:
+    first_place: dict[str, str] = {}
+    for place, values in table.read():
+        study_id = _read_study_id(table, place, values)
+        if study_id in first_place:
+            where = f"{table.name}, {place}, {table.columns.study}"
+            return f"{where}: the same as in {first_place[study_id]}"
+        first_place[study_id] = place
+    return f"{table.name}: changed while it was read"
+
+
+def _read_study_id(table: Table, place: str, values: Mapping[str, Any]) -> str:
+    where = f"{table.name}, {place}, {table.columns.study}"
+    study_id = _read_id(values.get(table.columns.study), where)
+    if study_id is None:
+        raise CorpusError(f"{where}: empty")
+    return study_id
 
 
 def _read_csv(path: Path, columns: ReportColumns) -> Rows:
@@ -125,7 +166,7 @@ def _read_parquet(path: Path, columns: ReportColumns) -> Rows:
 
 def keep_known(names: Sequence[str], columns: ReportColumns) -> list[str]:
     """Return those columns that are read."""
-    known = {*columns.required, "patient_id", "split", "image_path", "image_paths"}
+    known = {*columns.required, PATIENT, "split", "image_path", "image_paths"}
     return [name for name in names if name in known]
 
 
@@ -162,19 +203,19 @@ def _read_text(value: Any, where: str) -> str | None:
 
 
 def _find_images(
-    values: Mapping[str, Any], place: str, folder: Path, table: str, skipped: list[Skipped]
+    values: Mapping[str, Any], where: str, folder: Path, skipped: list[Skipped]
 ) -> Iterator[StudyImage]:
     given = values.get("image_paths") or values.get("image_path") or []
     paths = given.split(PATH_SEPARATOR) if isinstance(given, str) else given
-    where = f"{folder / table}, {place}, image_paths"
     if not isinstance(paths, list):
-        raise CorpusError(f"{where}: expected a path or a list of paths")
+        raise CorpusError(f"{where}, image_paths: expected a path or a list of paths")
     for item in paths:
-        name = _read_text(item, where)
+        name = _read_text(item, f"{where}, image_paths")
         if name is None:
             continue
         image = folder / name.strip()
         if image.is_file():
             yield {"path": str(image)}
         else:
-            skipped.append(Skipped(f"{table}, {place}", f"no image file {name.strip()!r}"))
+            place = where.removeprefix(f"{folder}/")
+            skipped.append(Skipped(place, f"no image file {name.strip()!r}"))

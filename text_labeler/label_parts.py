@@ -181,22 +181,19 @@ class JoinedTable(NamedTuple):
 def write_label_batches(out: Path, parts: Iterable[pa.Table], schema: pa.Schema) -> JoinedTable:
     """Join parts to one label table, checked, with no more than a row group in memory.
 
-    Raises LabelTableError for all that `check_label_table` refuses; the study ids are all that is
-    remembered from part to part.
+    Raises LabelTableError for all that `check_label_table` refuses.
     """
-    seen: set[str] = set()
+    studies = 0
     counts: dict[str, Counter[int | None]] = {}
-    with (
-        write_atomically(out) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
-    ):
-        for group in _gather(parts):
-            frame = group.drop_columns("evidence").to_pandas()
-            check_label_table(frame, out)
-            _refuse_repeated(group["study_id"], seen, out)
-            _count(group, counts)
-            writer.write_table(group, row_group_size=max(1, group.num_rows))
-    return JoinedTable(hash_file(out), len(seen), _name_counts(counts))
+    with write_atomically(out) as temporary:
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            for group in _gather(parts):
+                check_label_table(group.drop_columns("evidence").to_pandas(), out)
+                _count(group, counts)
+                studies += group.num_rows
+                writer.write_table(group, row_group_size=max(1, group.num_rows))
+        _refuse_repeated(pq.read_table(temporary, columns=["study_id"])["study_id"], out)
+    return JoinedTable(hash_file(out), studies, _name_counts(counts))
 
 
 def _gather(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -211,14 +208,10 @@ def _gather(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield pa.concat_tables(waiting)
 
 
-def _refuse_repeated(study_ids: pa.ChunkedArray, seen: set[str], out: Path) -> None:
-    ids = study_ids.to_pylist()
-    expected = len(seen) + len(ids)
-    seen.update(ids)
-    if len(seen) < expected:
-        raise LabelTableError(
-            f"{out}: {expected - len(seen)} study ids occur in more than one part"
-        )
+def _refuse_repeated(study_ids: pa.ChunkedArray, out: Path) -> None:
+    repeated = len(study_ids) - pc.count_distinct(study_ids).as_py()
+    if repeated:
+        raise LabelTableError(f"{out}: {repeated} rows have the study id of an earlier one")
 
 
 def _count(group: pa.Table, counts: dict[str, Counter[int | None]]) -> None:

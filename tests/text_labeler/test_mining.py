@@ -8,16 +8,22 @@ import subprocess
 import sys
 import time
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from configs.files import hash_file
-from data_cards.label_table import read_label_table, read_manifest
+from data_cards.label_table import (
+    LABEL_TABLE_SCHEMA,
+    LabelTableError,
+    read_label_table,
+    read_manifest,
+)
 from data_cards.report_table import read_report_table
 from data_cards.study import Skipped, list_studies
 from text_labeler import label_parts, mining
 from text_labeler.engines import EngineError, Processes
-from text_labeler.label_parts import LabelPartError, label_chunk, write_stream
+from text_labeler.label_parts import LabelPartError, label_chunk, write_label_batches, write_stream
 from text_labeler.labelers import KerleyLabeler, KeywordLabeler
 from text_labeler.mining import mine, mine_corpus
 
@@ -99,6 +105,26 @@ def test_row_groups_are_written_as_they_fill(listing, tmp_path, monkeypatch):
     mine(listing, tmp_path / "labels.parquet")
     groups = pq.ParquetFile(tmp_path / "labels.parquet").metadata
     assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [4, 3]
+
+
+@pytest.mark.parametrize(
+    ("ids", "labels", "expected"),
+    [
+        (["a", "b", "a"], [1, 0, None], "1 rows have the study id of an earlier one"),
+        (["a", "b", "c"], [1, 7, 0], "row 2, Edema: 7 is not a label code"),
+    ],
+)
+def test_a_faulty_part_is_refused_and_nothing_is_written(
+    tmp_path, monkeypatch, ids, labels, expected
+):
+    monkeypatch.setattr(label_parts, "ROW_GROUP_REPORTS", 2)
+    rows = [
+        {"study_id": study_id, "Edema": label} for study_id, label in zip(ids, labels, strict=True)
+    ]
+    parts = [pa.Table.from_pylist([row], LABEL_TABLE_SCHEMA) for row in rows]
+    with pytest.raises(LabelTableError, match=expected):
+        write_label_batches(tmp_path / "labels.parquet", parts, LABEL_TABLE_SCHEMA)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_interrupted_mining_goes_on_where_it_was(listing, tmp_path, monkeypatch):
