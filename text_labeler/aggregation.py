@@ -132,14 +132,13 @@ class Aggregator:
 
     def _make_votes(self, concept: str, code: LabelCode, probability: float) -> Iterator[Vote]:
         for finding, part in self._sources.get(concept, ()):
-            if part == "concepts":
-                yield _make_vote(finding, code, probability)
-            elif code is not LabelCode.NEGATIVE:
-                if part == "uncertain_from":
-                    hedged = min(probability, self._hedge)
-                    yield _make_vote(finding, LabelCode.UNCERTAIN, hedged)
-                else:
-                    yield _make_vote(finding, code, probability)
+            if part == "concepts" or (part == "negative_from") == (code is LabelCode.NEGATIVE):
+                hedged = part == "uncertain_from"
+                yield _make_vote(
+                    finding,
+                    LabelCode.UNCERTAIN if hedged else code,
+                    min(probability, self._hedge) if hedged else probability,
+                )
 
 
 def keep_best(best: dict[str, Vote], votes: Iterable[Vote]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from text_labeler.grade_words import TELLS_PRESENCE, find_change, find_grade
 from text_labeler.mentions import Clause, Mention, MentionFinder, split_clauses
 from text_labeler.phrases import Item
+from text_labeler.rule_checks import LOST_DENIAL
 from text_labeler.rulebook import RuleBook
 from text_labeler.rules_schema import Cue
 
@@ -20,6 +21,8 @@ ANSWER_REACH = 2
 """Words (a colon, a dash) that may stand between a finding and a bare "no" behind it."""
 
 ALTERNATIVE_REACH = 5
+LOST_DENIAL_MENTIONS = 3
+_OR = "alternative"
 _STAYS = frozenset({"hypothetical", "other_person"})
 _NOT_PARTNERS = DENIALS | _STAYS | {"prior"}
 _DESCRIBING = frozenset({"grade", "change", "predicate"})
@@ -31,7 +34,7 @@ class SentenceReader:
     def __init__(self, book: RuleBook) -> None:
         self._phrases = book.phrases
         self._cues = book.cues
-        self._severity = book.severity
+        self._routinely_denied = book.routinely_denied
         self._finder = MentionFinder(book.structures)
         self._patterns = _concepts_of(book.severity.patterns)
         self._partners = _concepts_of(
@@ -66,7 +69,7 @@ class SentenceReader:
             for index, mention in enumerate(clause.mentions):
                 if not mention.closed:
                     self._set_status(mention, ahead.get(index), behind.get(index))
-        if "joiner" in kinds:
+        if "joiner" in kinds and ("cue" in kinds or not self._mark_lost_denial(clause)):
             _mark_alternatives(clause)
 
     def _set_status(self, mention: Mention, ahead: Item | None, behind: Item | None) -> None:
@@ -88,6 +91,21 @@ class SentenceReader:
         if self._cues[behind.name].status in DENIALS:
             return False
         return behind.first - mention.last < mention.first - ahead.last
+
+    def _mark_lost_denial(self, clause: Clause) -> bool:
+        """Mark "Focal consolidation, effusion or pneumothorax.", which is said of nothing there."""
+        mentions = clause.mentions
+        if len(mentions) < LOST_DENIAL_MENTIONS or any(one.grade or one.change for one in mentions):
+            return False
+        between = clause.items[: mentions[-1].item + 1]
+        if {item.kind for item in between} != {"concept", "joiner"} or between[-2].name != _OR:
+            return False
+        if self._routinely_denied.isdisjoint(mention.concept for mention in mentions):
+            return False
+        for mention in mentions:
+            mention.set_status(LOST_DENIAL, between[-2])
+            mention.cue = LOST_DENIAL
+        return True
 
     def _link_opacities(self, mentions: Sequence[Mention]) -> None:
         said = [mention for mention in mentions if mention.status not in _NOT_PARTNERS]
@@ -190,7 +208,7 @@ def _starts_anew(clause: Clause, place: int, active: Item) -> bool:
     if items[index].kind not in {"joiner", "hedge_end"} or items[index].name == "alternative":
         return False
     later = items[place:]
-    return not any(item.kind == "joiner" and item.name == "alternative" for item in later)
+    return not any(item.kind == "joiner" and item.name == _OR for item in later)
 
 
 def _reach_behind(clause: Clause, cues: Mapping[str, Cue]) -> dict[int, Item]:
@@ -263,7 +281,7 @@ def _mark_alternatives(clause: Clause) -> None:
     for left, right in zip(clause.mentions, clause.mentions[1:], strict=False):
         between = clause.items[left.item + 1 : right.item]
         joiners = [item for item in between if item.kind == "joiner"]
-        if len(joiners) != 1 or joiners[0].name != "alternative" or left.closed or right.closed:
+        if len(joiners) != 1 or joiners[0].name != _OR or left.closed or right.closed:
             continue
         near = right.first - left.last <= ALTERNATIVE_REACH
         if near and left.concept != right.concept and right.status == "affirmed":

@@ -16,6 +16,7 @@ from text_labeler.rules_schema import (
     StructureRules,
 )
 
+LOST_DENIAL = "lost_denial"
 UNGRADED = "ungraded"
 """The row of a severity table for edema without a grade word."""
 
@@ -32,12 +33,13 @@ class Names:
     @property
     def statuses(self) -> set[str]:
         """All that can be said of a finding."""
-        return {*self.cue_statuses, "affirmed", "normal", "borderline", "upper_normal"}
+        return {*self.cue_statuses, "affirmed", "normal", "borderline", "upper_normal", LOST_DENIAL}
 
 
-def _check_known(
+def check_known(
     file: RuleFile, key: tuple[str, ...], given: Iterable[str], known: set[str]
 ) -> None:
+    """Refuse a name that is not known, with its line."""
     for name in given:
         if name not in known:
             raise RuleError(f"{file.place((*key, name))}: {name!r} is not known in {'.'.join(key)}")
@@ -47,10 +49,10 @@ def check_structures(file: RuleFile, rules: StructureRules, names: Names) -> Non
     """Check that predicates, concepts and statuses of the structures are known."""
     for name, structure in rules.structures.items():
         key = ("structures", name, "means")
-        _check_known(file, key, structure.means, set(rules.predicates))
+        check_known(file, key, structure.means, set(rules.predicates))
         for predicate, meaning in structure.means.items():
-            _check_known(file, (*key, predicate), meaning, names.concepts)
-            _check_known(file, (*key, predicate), meaning.values(), names.statuses)
+            check_known(file, (*key, predicate), meaning, names.concepts)
+            check_known(file, (*key, predicate), meaning.values(), names.statuses)
 
 
 def check_severity(file: RuleFile, rules: SeverityRules, names: Names) -> None:
@@ -60,24 +62,24 @@ def check_severity(file: RuleFile, rules: SeverityRules, names: Names) -> None:
         ("linked_patterns", rules.linked_patterns),
     ):
         for pattern, concepts in patterns.items():
-            _check_known(file, (part, pattern), concepts, names.concepts)
-    _check_known(file, ("denied_with",), rules.denied_with, names.concepts)
-    _check_known(file, ("linked_to",), rules.linked_to, set(rules.patterns))
+            check_known(file, (part, pattern), concepts, names.concepts)
+    check_known(file, ("denied_with",), rules.denied_with, names.concepts)
+    check_known(file, ("linked_to",), rules.linked_to, set(rules.patterns))
     for part in ("linked_unless", "signs", "other_causes"):
-        _check_known(file, (part,), getattr(rules, part), names.concepts)
-    _check_known(file, ("explaining_cues",), rules.explaining_cues, names.cues)
-    _check_known(file, ("linked_patterns",), rules.linked_patterns, set(rules.affirmed))
-    _check_known(file, ("hedged",), rules.hedged, names.statuses)
+        check_known(file, (part,), getattr(rules, part), names.concepts)
+    check_known(file, ("explaining_cues",), rules.explaining_cues, names.cues)
+    check_known(file, ("linked_patterns",), rules.linked_patterns, set(rules.affirmed))
+    check_known(file, ("hedged",), rules.hedged, names.statuses)
     for part, statuses in rules.readings:
-        _check_known(file, ("readings", part), statuses, names.statuses)
+        check_known(file, ("readings", part), statuses, names.statuses)
     _check_tables(file, rules)
 
 
 def _check_tables(file: RuleFile, rules: SeverityRules) -> None:
     for part, table in (("affirmed", rules.affirmed), ("denied", rules.denied)):
-        _check_known(file, (part,), table, set(rules.patterns))
+        check_known(file, (part,), table, set(rules.patterns))
         for pattern, rows in table.items():
-            _check_known(file, (part, pattern), rows, {*rules.grades, UNGRADED})
+            check_known(file, (part, pattern), rows, {*rules.grades, UNGRADED})
             if UNGRADED not in rows:
                 raise RuleError(f"{file.place((part, pattern))}: needs a row `{UNGRADED}`")
             for grade, row in rows.items():
@@ -120,16 +122,16 @@ def _check_sources(
     file: RuleFile, key: tuple[str, ...], sources: FindingSources, names: Names
 ) -> None:
     for part in FindingSources.model_fields:
-        _check_known(file, (*key, part), getattr(sources, part), names.concepts)
+        check_known(file, (*key, part), getattr(sources, part), names.concepts)
 
 
 def check_profile(file: RuleFile, profile: Profile, names: Names) -> None:
     """Check that a profile names known findings and concepts and every status."""
-    _check_known(file, ("findings",), profile.findings, set(names.findings) - {"No Finding"})
+    check_known(file, ("findings",), profile.findings, set(names.findings) - {"No Finding"})
     for finding, sources in profile.findings.items():
         _check_sources(file, ("findings", finding), sources, names)
-    _check_known(file, ("no_finding", "ignores"), profile.no_finding.ignores, set(names.findings))
-    _check_known(file, ("no_finding", "blocked_by"), profile.no_finding.blocked_by, names.concepts)
+    check_known(file, ("no_finding", "ignores"), profile.no_finding.ignores, set(names.findings))
+    check_known(file, ("no_finding", "blocked_by"), profile.no_finding.blocked_by, names.concepts)
     missing = names.statuses - set(profile.statuses)
     if missing:
         raise RuleError(f"{file.place(('statuses',))}: statuses: {sorted(missing)} are missing")

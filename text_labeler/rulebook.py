@@ -13,6 +13,7 @@ from text_labeler.phrases import Entry, PhraseError, PhraseTrie, WordForms, expa
 from text_labeler.rule_checks import (
     Names,
     check_finer_findings,
+    check_known,
     check_profile,
     check_severity,
     check_structures,
@@ -50,6 +51,7 @@ class RuleBook:
 
     sections: SectionRules
     cues: dict[str, Cue]
+    routinely_denied: frozenset[str]
     structures: dict[str, Structure]
     severity: SeverityRules
     profiles: dict[str, Profile]
@@ -89,6 +91,7 @@ def load_rulebook(folder: Path = RULES_FOLDER) -> RuleBook:
         (*FINDINGS, *(name for name in findings.finer_findings if name not in FINDINGS)),
     )
     check_structures(files["structures"], structures, names)
+    check_known(files["cues"], ("routinely_denied",), cues.routinely_denied, names.concepts)
     check_severity(files["severity"], severity, names)
     check_finer_findings(files["findings"], findings, names)
     for file, profile in profiles:
@@ -96,6 +99,7 @@ def load_rulebook(folder: Path = RULES_FOLDER) -> RuleBook:
     return RuleBook(
         sections=files["sections"].validate(SectionRules),
         cues=cues.cues,
+        routinely_denied=frozenset(cues.routinely_denied),
         structures=structures.structures,
         severity=severity,
         profiles={profile.name: _add_finer_findings(profile, findings) for _, profile in profiles},

@@ -46,6 +46,7 @@ class FindingSources(Settings):
     concepts: tuple[str, ...] = ()
     uncertain_from: tuple[str, ...] = ()
     positive_from: tuple[str, ...] = ()
+    negative_from: tuple[str, ...] = ()
 
 
 class FinerFinding(FindingSources):
@@ -91,6 +92,7 @@ class CueRules(Settings):
     cues: dict[str, Cue]
     clause_ends: Phrases
     hedge_ends: Phrases
+    routinely_denied: tuple[str, ...]
     joiners: dict[Literal["comma", "and", "alternative"], Phrases]
     not_a_cue: tuple[str, ...]
     changes: dict[Literal["transition", "better", "worse", "unchanged", "new", "present"], Phrases]

@@ -75,6 +75,18 @@ def test_positive_goes_before_uncertain_before_negative(labeler):
 
 
 @pytest.mark.parametrize(
+    ("text", "finding", "label"),
+    [
+        ("Focal consolidation, effusion, or pneumothorax.", "Pneumothorax", -1),
+        ("Small effusion, atelectasis, or pneumothorax.", "Pleural Effusion", 1),
+        ("Consolidation, effusion and pneumothorax.", "Pneumothorax", 1),
+    ],
+)
+def test_a_denial_without_its_no_is_not_taken_for_a_finding(labeler, text, finding, label):
+    assert labeler(text).labels[finding] == label
+
+
+@pytest.mark.parametrize(
     ("findings", "impression", "label"),
     [
         ("Possible pneumonia.", "No pneumonia.", 0),
