@@ -28,7 +28,7 @@ def test_severity_is_graded_as_read(labeler, text, severity):
     [
         ("Pulmonary vascular congestion.", "Edema", 1, None),
         ("Congestive heart failure.", "Edema", 1, None),
-        ("Heart size is at the upper limits of normal.", "Cardiomegaly", -1, 0),
+        ("Heart size is at the upper limits of normal.", "Cardiomegaly", 0, 0),
         ("Borderline cardiomegaly.", "Cardiomegaly", -1, 1),
         ("Likely atelectasis.", "Atelectasis", -1, 1),
         ("Atelectasis versus scarring.", "Atelectasis", -1, 1),
