@@ -103,6 +103,8 @@ def _name_pieces(report: str) -> Iterator[tuple[str, str]]:
 
 def _make_new(piece: str, rng: random.Random) -> str:
     text = piece.rstrip("\n .")
+    if not text:  # the end of a line stands alone
+        return piece
     return f"{text} on image {rng.randrange(10**9)}{piece[len(text) :]}"
 
 

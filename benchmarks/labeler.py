@@ -37,7 +37,7 @@ LAYOUTS: dict[str, Callable[[str], str]] = {
 """A line feed is a special case of spaCy's tokenizer: it remembers no new word of a text behind
 one, and is many times slower on reports of several lines. Whoever merely tokenizes need not."""
 PARTS = ("peers", "corpus", "length", "workers")
-CORPUS_ROUNDS = 3
+FEW_ROUNDS = 3
 ROOT = Path(__file__).parents[1]
 
 
@@ -45,7 +45,6 @@ def main() -> None:
     options = parse_options()
     listing = read_source(options.reports, options.root)
     reports = [report for report in listing.studies["report"] if report]
-    corpus = recombine(reports, options.corpus, options.new_share, options.seed)
     console = Console(width=None if sys.stdout.isatty() else 110)
     result = describe(options, reports)
     console.print_json(data=result)
@@ -54,12 +53,22 @@ def main() -> None:
             reference = read_reference(options.reports, options.root, listing)
             result |= compare_peers(options, reports, reference, Path(folder))
         if "corpus" in options.parts:
+            corpus = recombine(reports, options.corpus, options.new_share, options.seed)
             result["corpus_speeds"] = compare_on_corpus(options, corpus, Path(folder))
         if "length" in options.parts:
             texts = make_long_texts(reports)
             result["lengths"] = time_lengths(texts, options.lengths, options.profile, options.core)
         if "workers" in options.parts:
-            result["workers"] = time_workers(corpus, options.workers, Path(folder))
+            result["workers"] = [
+                row
+                for count in options.mined
+                for row in time_workers(
+                    recombine(reports, count, options.new_share, options.seed),
+                    options.workers,
+                    min(options.rounds, FEW_ROUNDS),
+                    Path(folder),
+                )
+            ]
     print_tables(console, result)
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
@@ -80,6 +89,7 @@ def parse_options() -> argparse.Namespace:
     add("--new-share", type=float, default=0.15, help="share of its sentences that never recur")
     add("--seed", type=int, default=0)
     add("--lengths", type=int, nargs="+", default=[10**4, 10**5, 10**6, 10**7])
+    add("--mined", type=int, nargs="+", default=[40_000, 200_000], help="reports for kerley mine")
     add("--workers", type=int, nargs="+", default=[1, 2, 4])
     add("--json", type=Path, help="where to write all figures")
     options = parser.parse_args()
@@ -135,7 +145,7 @@ def compare_on_corpus(
     for layout, lay_out in LAYOUTS.items():
         task = make_task([lay_out(report) for report in corpus], [], options.profile)
         with Race(task, scripts, folder, options.core) as race:
-            speeds[layout] = race.time(min(options.rounds, CORPUS_ROUNDS), {}, only=FLOOR)
+            speeds[layout] = race.time(min(options.rounds, FEW_ROUNDS), {}, only=FLOOR)
     return speeds
 
 

@@ -21,7 +21,7 @@ def print_tables(console: Console, result: dict[str, Any]) -> None:
     if "lengths" in result:
         _print_lengths(console, result["lengths"])
     if "workers" in result:
-        _print_workers(console, result["workers"], count)
+        _print_workers(console, result["workers"])
 
 
 def _print_speeds(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
@@ -63,12 +63,13 @@ def _print_lengths(console: Console, rows: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def _print_workers(console: Console, rows: list[dict[str, Any]], reports: int) -> None:
-    table = Table(title=f"kerley mine, {reports:,} synthetic reports")
-    for name in ("workers", "mining, s", "command, s", "reports/s", "× the first"):
+def _print_workers(console: Console, rows: list[dict[str, Any]]) -> None:
+    table = Table(title="kerley mine on synthetic reports")
+    for name in ("reports", "workers", "mining, s", "command, s", "reports/s", "× the first"):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(
+            f"{row['reports']:,}",
             str(row["workers"]),
             f"{row['mining_seconds']:.2f}",
             f"{row['command_seconds']:.2f}",
@@ -76,8 +77,8 @@ def _print_workers(console: Console, rows: list[dict[str, Any]], reports: int) -
             f"{row['times_first']:.2f}",
         )
     console.print(table)
-    same = all(row["same_bytes"] for row in rows)
-    console.print("the label table is the same, byte for byte" if same else "the tables DIFFER")
+    is_same = all(row["table_hashes"] == 1 for row in rows)
+    console.print("same bytes in every run" if is_same else "THE LABEL TABLES DIFFER")
 
 
 def _say(value: float | None, form: str, unit: str = "") -> str:

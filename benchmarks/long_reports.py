@@ -12,7 +12,8 @@ from tqdm import tqdm
 from text_labeler.labeler import Labeler
 
 FEWEST_CHARACTERS = 300_000
-"""Shorter texts are read again and again, each time anew, until so many characters are read."""
+"""Shorter texts are read again and again, each time anew, until so many characters are read, or
+as many as the longest text has."""
 
 
 def time_lengths(
@@ -22,10 +23,11 @@ def time_lengths(
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     rows = []
+    fewest = min(FEWEST_CHARACTERS, max(lengths))
     for name, make_text in tqdm(texts.items(), desc="lengths", unit=" texts", disable=None):
         for length in lengths:
             text = make_text(length)
-            times = max(1, FEWEST_CHARACTERS // length)
+            times = max(1, fewest // length)
             taken = sum(_read(text, profile) for _ in range(times)) / times
             rows.append(
                 {"text": name, "characters": length, "characters_per_second": length / taken}

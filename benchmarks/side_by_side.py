@@ -36,12 +36,19 @@ class LabelerProcess:
                 stderr=errors,
                 text=True,
             )
-        self.ways: list[str] = self._hear()
+        try:
+            self.ways: list[str] = self._hear()
+        except PeerError:
+            self._end()
+            raise
 
     def __enter__(self) -> LabelerProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
         self._process.kill()
         self._process.communicate()
 

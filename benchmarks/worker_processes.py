@@ -16,35 +16,41 @@ import pyarrow.parquet as pq
 
 from data_cards.label_table import read_manifest
 
-ROUNDS = 3
 KERLEY = Path(__file__).parents[1] / "kerley.py"
 
 
-def time_workers(reports: list[str], workers: Sequence[int], folder: Path) -> list[dict[str, Any]]:
-    """Return seconds by number of workers: of the whole command, and of the labelling in it."""
-    corpus = folder / "corpus.parquet"
+def time_workers(
+    reports: list[str], workers: Sequence[int], rounds: int, folder: Path
+) -> list[dict[str, Any]]:
+    """Return seconds by number of workers: of the whole command, and of the labelling in it.
+
+    `table_hashes`: how many different tables all runs together wrote.
+    """
+    corpus = folder / f"corpus-{len(reports)}.parquet"
     ids = [f"s{index:07d}" for index in range(len(reports))]
     pq.write_table(pa.table({"study_id": ids, "report": reports}), corpus)
     command: dict[int, list[float]] = {count: [] for count in workers}
     mining: dict[int, list[float]] = {count: [] for count in workers}
     hashes = set()
-    for turn in range(ROUNDS):
+    for _ in range(rounds):
         for count in workers:
-            out = folder / f"labels-{turn}-{count}.parquet"
+            out = folder / "labels.parquet"
             command[count].append(_mine(corpus, out, count))
             manifest = read_manifest(out)
             mining[count].append(manifest.seconds)
             hashes.add(manifest.table_hash)
-            out.unlink()
-    one = statistics.median(mining[workers[0]])
+    first = mining[workers[0]]
     return [
         {
+            "reports": len(reports),
             "workers": count,
             "command_seconds": statistics.median(command[count]),
             "mining_seconds": statistics.median(mining[count]),
             "reports_per_second": len(reports) / statistics.median(mining[count]),
-            "times_first": one / statistics.median(mining[count]),
-            "same_bytes": len(hashes) == 1,
+            "times_first": statistics.median(
+                before / after for before, after in zip(first, mining[count], strict=True)
+            ),
+            "table_hashes": len(hashes),
         }
         for count in workers
     ]
