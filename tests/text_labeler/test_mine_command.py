@@ -145,7 +145,7 @@ def test_the_engine_dask_writes_the_same_bytes(mimic, tmp_path):
     here, there = tmp_path / "here.parquet", tmp_path / "there.parquet"
     run(mimic, "--out", here)
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=2, dashboard_address=None
+        n_workers=1, threads_per_worker=2, dashboard_address="127.0.0.1:0"
     ) as cluster:
         address = cluster.scheduler_address
         run(mimic, "--out", there, "--engine", "dask", "--cluster", address)
