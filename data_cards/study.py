@@ -103,22 +103,30 @@ class Listing:
         """SHA-256 over ids, splits, paths under the root, and report hashes, in order."""
         digest = hashlib.sha256()
         ahead = b"["
-        for entry in self._describe_studies():
-            digest.update(ahead + canonical_json(entry).encode())
+        for entries in self._describe_studies():
+            # The list of all studies in one piece would be the same text, and all of it in memory.
+            digest.update(ahead + canonical_json(entries)[1:-1].encode())
             ahead = b","
         digest.update(b"]")
         return digest.hexdigest()
 
-    def _describe_studies(self) -> Iterator[list[Any]]:
+    def _describe_studies(self) -> Iterator[list[list[Any]]]:
         known: dict[str, str] = {}
         studies = self.studies.select_columns(list(_HASHED_COLUMNS))
         for start in range(0, len(studies), STUDIES_AT_ONCE):
             columns = studies[start : start + STUDIES_AT_ONCE]
-            for study_id, patient_id, split, report, images, masks in zip(
-                *(columns[name] for name in _HASHED_COLUMNS), strict=True
-            ):
-                paths = _relative_paths(_list_paths(images, masks), self.root, known)
-                yield [study_id, patient_id, split, paths, hash_json(report)]
+            yield [
+                [
+                    study_id,
+                    patient_id,
+                    split,
+                    _relative_paths(images, masks, self.root, known) if images or masks else [],
+                    hash_json(report),
+                ]
+                for study_id, patient_id, split, report, images, masks in zip(
+                    *(columns[name] for name in _HASHED_COLUMNS), strict=True
+                )
+            ]
 
 
 def list_studies(
@@ -161,9 +169,7 @@ class _Checks:
         split = row["split"]
         if split is not None and split not in SPLITS:
             raise CorpusError(f"{self._root}: unknown splits {[split]}; expected {SPLITS}")
-        paths = _list_paths(row["images"], row["mask_paths"])
-        if paths:
-            _relative_paths(paths, self._root, self._known)
+        _relative_paths(row["images"], row["mask_paths"], self._root, self._known)
         return row
 
 
@@ -176,15 +182,16 @@ def _complete(study: Study) -> dict[str, Any]:
     return row
 
 
-def _list_paths(images: Iterable[Mapping[str, Any]], masks: Iterable[str] | None) -> list[str]:
-    return [*(image["path"] for image in images), *(masks or ())]
-
-
-def _relative_paths(paths: Iterable[str], root: Path, known: dict[str, str]) -> list[str]:
+def _relative_paths(
+    images: Iterable[Mapping[str, Any]],
+    masks: Iterable[str] | None,
+    root: Path,
+    known: dict[str, str],
+) -> list[str]:
     """Return image and mask paths under `root`, links resolved; refuse any other."""
     base = _resolve(str(root), known).rstrip(os.sep) + os.sep
     relative = []
-    for path in paths:
+    for path in (*(image["path"] for image in images), *(masks or ())):
         real = _resolve(path, known)
         if not real.startswith(base):
             raise CorpusError(f"{path}: lies outside of the corpus root {root}")
