@@ -6,11 +6,13 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from text_labeler.phrases import PhraseTrie, expand_phrase, find_starts, split_words
 from text_labeler.rule_files import read_rule_file
 from text_labeler.rulebook import RULES_FOLDER, load_rulebook
+from text_labeler.sections import SectionSplitter
 from text_labeler.sentences import cut_pieces, make_readable
 
 _HEADING = re.compile(r"\s*[A-Z][A-Z ]*:\s*")
@@ -36,8 +38,6 @@ def make_task(reports: list[str], whole: list[str], profile: str) -> dict[str, A
 
 def strip_headings(report: str, counted: set[str]) -> str:
     """Return what stands in the sections that count, for labelers that know no sections."""
-    from text_labeler.sections import SectionSplitter
-
     splitter = SectionSplitter(load_rulebook().sections)
     text = make_readable(report).cased
     sections = [part for part in splitter.split(text) if part.name in counted]
@@ -112,13 +112,10 @@ def make_long_texts(reports: list[str]) -> dict[str, Callable[[int], str]]:
     """Return by name what makes a text of so many characters: reports, and what might be slow."""
     joined = "\n\n".join(reports)
     no_stops = re.sub(r"[.?!:\n]+", " ", joined)
-    rng = random.Random(0)
     words = sorted(set(re.findall(r"[a-z]+", joined.lower())))
-    shuffled = " ".join(rng.choice(words) for _ in range(1_700_000))
     units = {
         "reports, one after the other": joined + "\n\n",
         "reports on one line without stops": no_stops,
-        "words in no order, no stops": shuffled,
         "no no no": "no ",
         "without": "without ",
         "possible": "possible ",
@@ -149,7 +146,13 @@ def make_long_texts(reports: list[str]) -> dict[str, Callable[[int], str]]:
         "letters that grow": "İ",
         "control characters": "\x00",
     }
-    return {name: _repeat(unit) for name, unit in units.items()}
+    texts = {name: _repeat(unit) for name, unit in units.items()}
+    return {"words in no order, no stops": partial(_shuffle, words), **texts}
+
+
+def _shuffle(words: list[str], size: int) -> str:
+    rng = random.Random(0)
+    return " ".join(rng.choices(words, k=size // 2))[:size]
 
 
 def _repeat(unit: str) -> Callable[[int], str]:

@@ -24,7 +24,7 @@ FEWEST_ROUNDS = 3
 
 
 class LabelerProcess:
-    """A script of `peers/` that waits for its turn; raises PeerError when it fails."""
+    """A script of `peers/` that waits for its turn; PeerError when it fails to answer."""
 
     def __init__(self, python: Path, script: Path, task: Path, core: int) -> None:
         self._errors = task.with_name(f"{script.stem}-{task.stem}.log")
@@ -36,19 +36,16 @@ class LabelerProcess:
                 stderr=errors,
                 text=True,
             )
-        try:
-            self.ways: list[str] = self._hear()
-        except PeerError:
-            self._end()
-            raise
+        self.ways: list[str] = []
+
+    def wait(self) -> None:
+        """Wait until it is ready; then `ways` are known."""
+        self.ways = self._hear()
 
     def __enter__(self) -> LabelerProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end()
-
-    def _end(self) -> None:
         self._process.kill()
         self._process.communicate()
 
@@ -114,11 +111,14 @@ class Race:
         self._others: list[LabelerProcess] = []
         self.left_out: dict[str, str] = {}
         self._ours = self._start("with_kerley.py", sys.executable, file, core)
-        for name, (script, python) in scripts.items():
+        started = {name: self._start(*script, file, core) for name, script in scripts.items()}
+        for name, process in started.items():
             try:
-                self._others.append(self._start(script, python, file, core))
+                process.wait()
+                self._others.append(process)
             except PeerError as error:
                 self.left_out[name] = str(error)
+        self._ours.wait()
 
     def __enter__(self) -> Race:
         return self
