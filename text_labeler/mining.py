@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import Dataset
 from tqdm import tqdm
 
-from configs.files import hash_json, write_atomically
+from configs.files import write_atomically
 from data_cards.findings import FINDINGS
 from data_cards.label_table import LabelTableManifest, make_schema, write_manifest
 from data_cards.study import Listing
@@ -60,16 +63,17 @@ def mine_corpus(
     reader = make_labeler(labeler)
     described = describe_labeler(labeler, reader)
     reports = listing.studies.select_columns(COLUMNS).with_format("arrow")
-    chunks = _plan_chunks(reports)
-    key = hash_json([listing.content_hash, described, chunks])
-    parts = Parts(out.with_name(f".{out.name}.parts-{key[:16]}"), chunks)
-    finished = parts.label_missing(reports, engine, (labeler, described))
-    # In the folder of parts, which a later run sweeps away: a kill leaves nothing beside it.
-    joined = write_label_batches(
-        parts.folder / "table",
-        parts.read_in_order(finished),
-        make_schema([name for name in reader.findings if name not in FINDINGS]),
-    )
+    parts = Parts(out.with_name(f".{out.name}.parts"), reports, described)
+    with ThreadPoolExecutor(1) as aside:
+        # While others label: it takes a tenth of the time that one process needs for that.
+        corpus_hash = aside.submit(lambda: listing.content_hash)
+        # In the folder of parts, which a later run sweeps away: a kill leaves nothing beside it.
+        joined = write_label_batches(
+            parts.folder / "table",
+            parts.label(engine, (labeler, described)),
+            make_schema([name for name in reader.findings if name not in FINDINGS]),
+        )
+        listing_hash = corpus_hash.result()
     (parts.folder / "table").replace(out)
     manifest = LabelTableManifest(
         labeler=labeler.kind,
@@ -77,18 +81,17 @@ def mine_corpus(
         profile=labeler.profile if isinstance(labeler, KerleyLabeler) else "",
         rules_hash=reader.rules_hash,
         corpus=listing.corpus,
-        corpus_hash=listing.content_hash,
+        corpus_hash=listing_hash,
         table_hash=joined.table_hash,
         studies=joined.studies,
         counts=joined.counts,
         skipped=[{"where": skip.where, "reason": skip.reason} for skip in listing.skipped]
-        + list(_list_unread(reports, chunks)),
+        + list(parts.list_unread()),
         seconds=round(time.monotonic() - began, 3),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     write_manifest(out, manifest)
-    for folder in out.parent.glob(f".{out.name}.parts-*"):
-        shutil.rmtree(folder)
+    shutil.rmtree(parts.folder)
     return manifest
 
 
@@ -115,60 +118,66 @@ def _measure(reports: Dataset) -> Iterator[int]:
 
 
 class Parts:
-    """The parts of a label table in a folder, one file for each chunk, written whole or not."""
+    """The parts of a label table in a folder, one file for each chunk, written whole or not.
 
-    def __init__(self, folder: Path, chunks: list[Span]) -> None:
+    A part is named by the hash of its reports and its labeler, so that it is taken up again for
+    those and for no others.
+    """
+
+    def __init__(self, folder: Path, reports: Dataset, described: str) -> None:
         self.folder = folder
-        self._chunks = chunks
+        self._reports = reports
+        self._described = described
+        self._chunks = _plan_chunks(reports)
+        self._files: dict[int, Path] = {}
 
-    def label_missing(
-        self, reports: Dataset, engine: Engine, labeler: tuple[LabelerSettings, str]
-    ) -> Iterator[int]:
-        """Label the chunks whose part is not there; give the number of each part as it is."""
-        numbers = range(len(self._chunks))
-        missing = [number for number in numbers if not self._file(number).is_file()]
-        sizes = [end - start for start, end in self._chunks]
-        work = (
-            (number, write_stream(_read_chunk(reports, self._chunks[number]))) for number in missing
-        )
-        with tqdm(total=sum(sizes), unit=" reports", desc="mine", mininterval=0.5) as bar:
-            bar.update(sum(sizes) - sum(sizes[number] for number in missing))
-            yield from sorted(set(numbers) - set(missing))
-            for number, part in engine.run(label_chunk, work, labeler):
-                with write_atomically(self._file(number)) as temporary:
-                    temporary.write_bytes(part)
-                bar.update(sizes[number])
-                yield number
-
-    def read_in_order(self, finished: Iterable[int]) -> Iterator[pa.Table]:
-        """Read part after part, each as soon as it and all before it are finished."""
-        done: set[int] = set()
+    def label(self, engine: Engine, labeler: tuple[LabelerSettings, str]) -> Iterator[pa.Table]:
+        """Label the chunks whose part is not there; give the parts in order, as soon as may be."""
         following = 0
-        for number in finished:
-            done.add(number)
-            while following in done:
-                yield read_part(self._file(following))
-                done.remove(following)
-                following += 1
+        with tqdm(total=len(self._reports), unit=" reports", desc="mine", mininterval=0.5) as bar:
+            work = self._find_missing(bar)
+            for number, part in engine.run(label_chunk, work, labeler):
+                with write_atomically(self._files[number]) as temporary:
+                    temporary.write_bytes(part)
+                bar.update(self._size(number))
+                while self._is_there(following):
+                    yield read_part(self._files[following])
+                    following += 1
+        for number in range(following, len(self._chunks)):
+            yield read_part(self._files[number])
 
-    def _file(self, number: int) -> Path:
-        return self.folder / f"{number:06d}.arrows"
+    def list_unread(self) -> Iterator[dict[str, str]]:
+        """Name the studies of which nothing, or not all, was read, and say why."""
+        for chunk in self._chunks:
+            table = _read_chunk(self._reports, chunk)
+            report = table["report"]
+            said = pc.utf8_length(pc.utf8_trim_whitespace(report))
+            lengths = pc.utf8_length(report)
+            is_unread = pc.or_kleene(pc.equal(said, 0), pc.greater(lengths, LABELED_CHARACTERS))
+            for row in pc.indices_nonzero(pc.fill_null(is_unread, True)).to_pylist():
+                where, length = table["study_id"][row].as_py(), lengths[row].as_py()
+                yield {"where": where, "reason": _say_why(length)}
+
+    def _find_missing(self, bar: tqdm[Any]) -> Iterator[tuple[int, bytes]]:
+        for number, chunk in enumerate(self._chunks):
+            encoded = write_stream(_read_chunk(self._reports, chunk))
+            name = hashlib.sha256(self._described.encode() + encoded).hexdigest()
+            self._files[number] = self.folder / f"{name[:32]}.arrows"
+            if self._is_there(number):
+                bar.update(self._size(number))
+            else:
+                yield number, encoded
+
+    def _is_there(self, number: int) -> bool:
+        return number in self._files and self._files[number].is_file()
+
+    def _size(self, number: int) -> int:
+        start, end = self._chunks[number]
+        return end - start
 
 
 def _read_chunk(reports: Dataset, chunk: Span) -> pa.Table:
     return reports[chunk[0] : chunk[1]]
-
-
-def _list_unread(reports: Dataset, chunks: list[Span]) -> Iterator[dict[str, str]]:
-    for chunk in chunks:
-        table = _read_chunk(reports, chunk)
-        report = table["report"]
-        said = pc.utf8_length(pc.utf8_trim_whitespace(report))
-        lengths = pc.utf8_length(report)
-        is_unread = pc.or_kleene(pc.equal(said, 0), pc.greater(lengths, LABELED_CHARACTERS))
-        for row in pc.indices_nonzero(pc.fill_null(is_unread, True)).to_pylist():
-            where, length = table["study_id"][row].as_py(), lengths[row].as_py()
-            yield {"where": where, "reason": _say_why(length)}
 
 
 def _say_why(length: int | None) -> str:
