@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
 from multiprocessing.connection import wait
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 CHUNKS_AHEAD = 2
 """Chunks handed to each worker before earlier ones come back: memory stays flat."""
@@ -25,12 +26,21 @@ class EngineError(ValueError):
 
 
 class Engine(Protocol):
-    """Runs `label(chunk, *settings)` for each chunk, anywhere."""
+    """Runs `label(chunk, *settings)` for each chunk, anywhere; to be used in a `with` block.
+
+    Its workers start when it is made, so that they do while the corpus is read.
+    """
 
     def run(
         self, label: Callable[..., bytes], work: Work, settings: tuple[Any, ...]
     ) -> Iterator[tuple[int, bytes]]:
         """Give each chunk's number and result, in any order."""
+
+    def __enter__(self) -> Self:
+        """Return the engine."""
+
+    def __exit__(self, *error: object) -> None:
+        """End its workers."""
 
 
 class Processes:
@@ -39,30 +49,38 @@ class Processes:
     def __init__(self, workers: int = 1) -> None:
         if workers < 1:
             raise EngineError(f"workers: {workers}; expected 1 or more")
-        self.workers = workers
+        self._workers = workers
+        self._pool = _start_pool(workers) if workers > 1 else None
 
     def run(
         self, label: Callable[..., bytes], work: Work, settings: tuple[Any, ...]
     ) -> Iterator[tuple[int, bytes]]:
         """Give results in order; raises EngineError when a worker process dies."""
-        if self.workers == 1:
+        if self._pool is None:
             return ((index, label(chunk, *settings)) for index, chunk in work)
-        return self._run_apart(label, work, settings)
+        return self._run_apart(self._pool, label, work, settings)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let what is being labelled end, drop the rest, and end the workers."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
     def _run_apart(
-        self, label: Callable[..., bytes], work: Work, settings: tuple[Any, ...]
+        self,
+        pool: ProcessPoolExecutor,
+        label: Callable[..., bytes],
+        work: Work,
+        settings: tuple[Any, ...],
     ) -> Iterator[tuple[int, bytes]]:
-        pool = ProcessPoolExecutor(
-            self.workers,
-            # A forked child of a process with threads (torch, Arrow) may hang.
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_follow_parent,
-        )
         waiting: deque[tuple[int, Future[bytes]]] = deque()
         try:
             for index, chunk in work:
                 waiting.append((index, pool.submit(label, chunk, *settings)))
-                if len(waiting) > CHUNKS_AHEAD * self.workers:
+                if len(waiting) > CHUNKS_AHEAD * self._workers:
                     first, future = waiting.popleft()
                     yield first, future.result()
             while waiting:
@@ -73,23 +91,33 @@ class Processes:
                 "a worker process died (out of memory?); what was finished is kept: run the same"
                 " command again to go on, with fewer workers if need be"
             ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
-def _follow_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when it is killed: an idle worker would wait for ever."""
+def _start_pool(workers: int) -> ProcessPoolExecutor:
+    pool = ProcessPoolExecutor(
+        workers,
+        # A forked child of a process with threads (torch, Arrow) may hang.
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_get_ready,
+    )
+    for _ in range(workers):
+        pool.submit(os.getpid)  # anything: work is what makes the pool start a process
+    return pool
+
+
+def _get_ready() -> None:
+    """Leave Ctrl-C to the parent, end when it is killed, and import what labelling needs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    import_module("text_labeler.label_parts")
+
+
+def _end_with_parent() -> None:
+    """An idle worker of a parent that was killed would wait for ever."""
     parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-    sentinel = parent.sentinel
-
-    def end_with_parent() -> None:
-        wait([sentinel])
+    if parent is not None:
+        wait([parent.sentinel])
         os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def make_engine(kind: str, *, workers: int = 1, cluster: str | None = None) -> Engine:

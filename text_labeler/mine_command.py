@@ -69,11 +69,11 @@ def mine(
     # Before the corpus is read: a mistake in the rules is told at once.
     settings = read_labeler_settings(labeler, profile=profile, rules=rules)
     make_labeler(settings)
-    runner = make_engine(engine, workers=workers, cluster=cluster)
     columns = _name_columns(study_column, report_column, patient_column)
-    listing = read_source(source, root, columns=columns)
     table = out if layout == "table" else out.with_suffix(".parquet")
-    manifest = mine_corpus(listing, table, settings, runner)
+    with make_engine(engine, workers=workers, cluster=cluster) as runner:
+        listing = read_source(source, root, columns=columns)
+        manifest = mine_corpus(listing, table, settings, runner)
     rate = manifest.studies / max(manifest.seconds, 1e-3)
     print(f"{table}: {manifest.studies} studies in {manifest.seconds:.1f} s ({rate:.0f}/s)")
     severity = manifest.counts["edema_severity"]

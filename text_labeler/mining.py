@@ -45,7 +45,8 @@ def mine(
     listing: Listing, out: Path, *, profile: str = "chexpert", workers: int = 1
 ) -> LabelTableManifest:
     """Label a corpus by Kerley's rules in processes of this machine; as `mine_corpus`."""
-    return mine_corpus(listing, out, KerleyLabeler(profile=profile), Processes(workers=workers))
+    with Processes(workers) as engine:
+        return mine_corpus(listing, out, KerleyLabeler(profile=profile), engine)
 
 
 def mine_corpus(

@@ -57,19 +57,15 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(tmp_path, monkeypatc
     alone, together = tmp_path / "alone.parquet", tmp_path / "together.parquet"
     mine(listing, alone)
     monkeypatch.setattr(mining, "label_chunk", kill_a_worker)
-    manifest = mine_corpus(listing, together, KerleyLabeler(), DaskCluster(workers=2))
+    with DaskCluster(workers=2) as engine:
+        manifest = mine_corpus(listing, together, KerleyLabeler(), engine)
     assert (tmp_path / "killed").exists()
     assert manifest.studies == 20_000
     assert hash_file(together) == hash_file(alone)
 
 
-def test_an_address_where_nobody_answers_is_named(monkeypatch):
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x"])
+def test_an_address_where_nobody_answers_is_named(monkeypatch, address):
     monkeypatch.setattr("text_labeler.cluster.CONNECT_SECONDS", 0.5)
-    cluster = DaskCluster("tcp://127.0.0.1:9")
-    with pytest.raises(EngineError, match=r"tcp://127\.0\.0\.1:9: no Dask scheduler answers"):
-        next(cluster.run(label_chunk, iter([(0, b"")]), ()))
-
-
-def test_an_address_that_is_none_is_named():
-    with pytest.raises(EngineError, match="nonsense://x"):
-        next(DaskCluster("nonsense://x").run(label_chunk, iter([(0, b"")]), ()))
+    with pytest.raises(EngineError, match=f"{address}: no Dask scheduler answers"):
+        DaskCluster(address)

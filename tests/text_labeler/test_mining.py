@@ -224,8 +224,8 @@ def _die(_chunk):
 
 
 def test_dead_worker_is_one_clear_error():
-    with pytest.raises(EngineError, match="run the same command again"):
-        list(Processes(2).run(_die, iter([(0, b"")]), ()))
+    with Processes(2) as engine, pytest.raises(EngineError, match="run the same command again"):
+        list(engine.run(_die, iter([(0, b"")]), ()))
 
 
 def test_no_workers_is_refused():
