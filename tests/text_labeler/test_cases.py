@@ -22,6 +22,7 @@ GAPS = {
 SAID = {1: "positive", 0: "negative", -1: "uncertain", None: "not mentioned"}
 FINDING_FILES = (
     "negation", "uncertainty", "normal_structures", "change_and_history", "layout", "findings",
+    "mixed_sources",
 )  # fmt: skip
 
 
