@@ -189,7 +189,7 @@ def _read_split(value: Any, where: str) -> str | None:
     return split.strip() if split else None
 
 
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def _read_text(value: Any, where: str) -> str | None:
@@ -197,7 +197,7 @@ def _read_text(value: Any, where: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise CorpusError(f"{where}: a {type(value).__name__}; expected text")
-    if _NO_TEXT.search(value):
+    if "\0" in value or (not value.isascii() and _HALF_A_CHARACTER.search(value)):
         raise CorpusError(f"{where}: holds a NUL character or half a character; expected text")
     return value if value.strip() else None
 

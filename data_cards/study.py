@@ -169,7 +169,8 @@ class _Checks:
         split = row["split"]
         if split is not None and split not in SPLITS:
             raise CorpusError(f"{self._root}: unknown splits {[split]}; expected {SPLITS}")
-        _relative_paths(row["images"], row["mask_paths"], self._root, self._known)
+        if row["images"] or row["mask_paths"]:
+            _relative_paths(row["images"], row["mask_paths"], self._root, self._known)
         return row
 
 
