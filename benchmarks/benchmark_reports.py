@@ -75,7 +75,7 @@ def find_spellings(piece: str, trie: PhraseTrie) -> Iterator[tuple[str, str]]:
 def recombine(reports: list[str], count: int, new_share: float, seed: int) -> list[str]:
     """Return `count` synthetic reports: each sentence of a report drawn anew from its section.
 
-    A share of `new_share` of the sentences is made unlike all others by a number at their end.
+    A share of `new_share` of the sentences is made unlike all others by two numbers at their end.
     """
     rng = random.Random(seed)
     cut = [list(_name_pieces(report)) for report in reports]
@@ -105,7 +105,9 @@ def _make_new(piece: str, rng: random.Random) -> str:
     text = piece.rstrip("\n .")
     if not text:  # the end of a line stands alone
         return piece
-    return f"{text} on image {rng.randrange(10**9)}{piece[len(text) :]}"
+    # Small numbers: a tokenizer, too, remembers the words that it has seen.
+    place = f"on image {rng.randrange(1000)} of series {rng.randrange(1000)}"
+    return f"{text} {place}{piece[len(text) :]}"
 
 
 def make_long_texts(reports: list[str]) -> dict[str, Callable[[int], str]]:
