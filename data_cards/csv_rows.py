@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 
 from data_cards.study import CorpusError
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
+BLOCK_BYTES = 1 << 20
 LONGEST_FIELD_CHARACTERS = 1 << 30
 """A report may be long; Python's own limit (131,072 characters) is too small for it."""
 
@@ -31,45 +33,64 @@ class CsvRow:
         return f"row {self.number} (line {self.line})"
 
 
-def read_csv_rows(path: Path, required: Sequence[str]) -> list[CsvRow]:
-    """Read a CSV file with a header; values stay text as they are (`007` stays `007`).
+def read_csv_rows(path: Path, required: Sequence[str]) -> Iterator[CsvRow]:
+    """Read a CSV file with a header, row by row; values stay text as they are (`007` stays `007`).
 
     Raises CorpusError naming the file and the line: no file, no text encoding that fits, a column
     of `required` missing, a column named twice, a NUL byte, a row with too few or too many values,
     a quote that is never closed.
     """
-    text = read_text(path)
-    nul = text.find("\0")
-    if nul >= 0:
-        line = text.count("\n", 0, nul) + 1
-        raise CorpusError(f"{path}, line {line}: holds a NUL byte; expected CSV text")
     limit = csv.field_size_limit(LONGEST_FIELD_CHARACTERS)
     try:
-        return _parse(path, text, required)
+        with open_text(path) as file:
+            yield from _parse(path, _refuse_nul(path, file), required)
     finally:
         csv.field_size_limit(limit)
 
 
-def read_text(path: Path) -> str:
-    """Read a text file as UTF-8 (with or without a byte order mark), else as Windows-1252.
+def _refuse_nul(path: Path, lines: Iterable[str]) -> Iterator[str]:
+    for number, line in enumerate(lines, start=1):
+        if "\0" in line:
+            raise CorpusError(f"{path}, line {number}: holds a NUL byte; expected CSV text")
+        yield line
 
-    One encoding holds for the whole file, so that no character is lost or replaced. Raises
-    CorpusError when the file is missing or fits neither encoding.
+
+def read_text(path: Path) -> str:
+    """Read a whole text file as `open_text` opens it."""
+    with open_text(path) as file:
+        return file.read()
+
+
+def open_text(path: Path) -> TextIOWrapper:
+    """Open a text file as UTF-8 (with or without a byte order mark), else as Windows-1252.
+
+    One encoding holds for the whole file, so that no character is lost or replaced; line ends stay
+    as they are. Raises CorpusError when the file is missing or fits neither encoding.
     """
     try:
-        content = path.read_bytes()
+        line = _find_undecodable_line(path, "utf-8-sig")
+        if line is None:
+            return path.open(encoding="utf-8-sig", newline="")
+        if _find_undecodable_line(path, "cp1252") is None:
+            return path.open(encoding="cp1252", newline="")
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read: {error.strerror}") from error
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-    try:
-        return content.decode("cp1252")
-    except UnicodeDecodeError:
-        raise CorpusError(
-            f"{path}, line {line}: the bytes are neither UTF-8 nor Windows-1252 text"
-        ) from None
+    raise CorpusError(f"{path}, line {line}: the bytes are neither UTF-8 nor Windows-1252 text")
+
+
+def _find_undecodable_line(path: Path, encoding: str) -> int | None:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line = 1
+    with path.open("rb") as file:
+        block = b"begin"
+        while block:
+            block = file.read(BLOCK_BYTES)
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                return line + error.object.count(b"\n", 0, error.start)
+            line += block.count(b"\n")
+    return None
 
 
 def check_columns(
@@ -93,23 +114,19 @@ def check_columns(
         raise CorpusError(f"{where}: columns named more than once: {', '.join(repeated)}")
 
 
-def _parse(path: Path, text: str, required: Sequence[str]) -> list[CsvRow]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[CsvRow] = []
+def _parse(path: Path, lines: Iterable[str], required: Sequence[str]) -> Iterator[CsvRow]:
+    reader = csv.reader(lines, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         if not header:
             raise CorpusError(f"{path}: empty; expected a header with {', '.join(required)}")
         check_columns(str(path), header, required)
-        for values in reader:
-            if not values:
-                continue
-            row = CsvRow(len(rows) + 1, reader.line_num, dict(zip(header, values, strict=False)))
+        for number, values in enumerate(filter(None, reader), start=1):
+            row = CsvRow(number, reader.line_num, dict(zip(header, values, strict=False)))
             if len(values) != len(header):
                 raise CorpusError(
                     f"{path}, {row.place}: {len(values)} values; expected {len(header)}"
                 )
-            rows.append(row)
+            yield row
     except csv.Error as error:
         raise CorpusError(f"{path}, line {reader.line_num}: not readable as CSV: {error}") from None
-    return rows

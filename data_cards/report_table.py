@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from data_cards.csv_rows import check_columns, read_csv_rows, read_text
+from data_cards.csv_rows import check_columns, open_text, read_csv_rows
 from data_cards.study import (
     SPLITS,
     CorpusError,
@@ -132,19 +132,26 @@ def _read_csv(path: Path, columns: ReportColumns) -> Rows:
 
 
 def _read_jsonl(path: Path, columns: ReportColumns) -> Rows:
-    # Not `splitlines`, which would break a line at U+2028 and the like inside of a report.
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else "too long or deep"
-            raise CorpusError(f"{path}, line {number}: not a line of JSON: {reason}") from None
-        if not isinstance(values, dict):
-            raise CorpusError(f"{path}, line {number}: expected an object with named values")
-        check_columns(f"{path}, line {number}", list(values), columns.required, are_names=True)
-        yield f"line {number}", values
+    with open_text(path) as file:
+        # Of all that a file's lines may end with, JSON lines end with this.
+        file.reconfigure(newline="\n")
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                where = f"{path}, line {number}"
+                values = _parse_json(line, where)
+                check_columns(where, list(values), columns.required, are_names=True)
+                yield f"line {number}", values
+
+
+def _parse_json(line: str, where: str) -> dict[str, Any]:
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else "too long or deep"
+        raise CorpusError(f"{where}: not a line of JSON: {reason}") from None
+    if not isinstance(values, dict):
+        raise CorpusError(f"{where}: expected an object with named values")
+    return values
 
 
 def _read_parquet(path: Path, columns: ReportColumns) -> Rows:

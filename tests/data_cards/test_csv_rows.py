@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from data_cards import csv_rows
 from data_cards.csv_rows import read_csv_rows
 from data_cards.study import CorpusError
 
@@ -46,21 +47,37 @@ def test_values_are_the_text_in_the_file(tmp_path, content, values):
 )
 def test_a_broken_file_is_named_with_its_line(tmp_path, content, expected):
     with pytest.raises(CorpusError, match=expected):
-        read_csv_rows(write(tmp_path, content), ["id", "x"])
+        list(read_csv_rows(write(tmp_path, content), ["id", "x"]))
 
 
 def test_a_file_without_a_header_does_not_show_its_text(tmp_path):
     file = write(tmp_path, b"17,Mild pulmonary edema. No effusion; the heart is large.\n")
     with pytest.raises(CorpusError) as caught:
-        read_csv_rows(file, ["study_id", "report"])
+        list(read_csv_rows(file, ["study_id", "report"]))
     assert "edema" not in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(CorpusError, match=r"t\.csv: cannot be read: No such file"):
-        read_csv_rows(tmp_path / "t.csv", ["id"])
+        list(read_csv_rows(tmp_path / "t.csv", ["id"]))
 
 
 def test_a_report_of_ten_million_characters_is_one_value(tmp_path):
     (row,) = read_csv_rows(write(tmp_path, b"id,x\n1," + b"a" * 10_000_000 + b"\n"), ["id"])
     assert len(row.values["x"]) == 10_000_000
+
+
+def test_rows_are_read_as_they_are_asked_for(tmp_path):
+    rows = read_csv_rows(write(tmp_path, b"id,x\n1,2\n3\n"), ["id"])
+    assert next(rows).values == {"id": "1", "x": "2"}
+
+
+@pytest.mark.parametrize("character", ["é", "€", "\U0001f600"])
+@pytest.mark.parametrize("shift", range(5))
+def test_a_character_may_lie_over_two_blocks(tmp_path, monkeypatch, character, shift):
+    monkeypatch.setattr(csv_rows, "BLOCK_BYTES", 8)
+    content = f"id,x\n{'a' * shift}{character},2\n"
+    (row,) = read_csv_rows(write(tmp_path, content.encode()), ["id"])
+    assert row.values["id"] == "a" * shift + character
+    with pytest.raises(CorpusError, match="line 3: the bytes are neither"):
+        list(read_csv_rows(write(tmp_path, content.encode() + b"\x81\n"), ["id"]))
