@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +21,8 @@ MEMORY_BYTES = 64 << 20
 def collect_studies(rows: Iterable[Mapping[str, Any]], features: Features) -> Dataset:
     """Return rows as a Dataset; memory stays flat when `rows` are made as they are asked for.
 
-    The temporary file of a large corpus is for this user's eyes only, and goes when Python ends.
+    The file of a large corpus is for this user's eyes only. It has no name any more when this
+    returns, so that no kill leaves reports behind; such a Dataset cannot be pickled.
     """
     schema = features.arrow_schema
     batches = _make_batches(rows, schema)
@@ -46,9 +46,13 @@ def _make_batches(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> Itera
 
 def _map_file(batches: Iterable[pa.Table], features: Features) -> Dataset:
     handle, name = tempfile.mkstemp(prefix="kerley-studies-", suffix=".arrow")
-    os.close(handle)
-    atexit.register(Path(name).unlink, missing_ok=True)
-    with pa.OSFile(name, "wb") as file, pa.ipc.new_stream(file, features.arrow_schema) as writer:
-        for batch in batches:
-            writer.write_table(batch)
-    return Dataset.from_file(name, info=DatasetInfo(features=features))
+    try:
+        with (
+            os.fdopen(handle, "wb") as file,
+            pa.ipc.new_stream(file, features.arrow_schema) as writer,
+        ):
+            for batch in batches:
+                writer.write_table(batch)
+        return Dataset.from_file(name, info=DatasetInfo(features=features))
+    finally:
+        Path(name).unlink()

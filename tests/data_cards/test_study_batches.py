@@ -1,11 +1,13 @@
 from __future__ import annotations
 
-from pathlib import Path
+import tempfile
+from contextlib import nullcontext
 
+import pytest
 from datasets import Dataset, Features, Value
 
 from data_cards import study_batches
-from data_cards.study import list_studies
+from data_cards.study import CorpusError, list_studies
 from data_cards.study_batches import collect_studies
 
 FEATURES = Features({"study_id": Value("string"), "report": Value("large_string")})
@@ -23,10 +25,29 @@ def test_many_studies_lie_in_a_file_and_read_the_same(monkeypatch):
     monkeypatch.setattr(study_batches, "MEMORY_BYTES", 2000)
     large = collect_studies(make_rows(95, []), FEATURES)
     assert small.cache_files == []
-    (file,) = large.cache_files
-    assert Path(file["filename"]).stat().st_mode & 0o077 == 0
+    assert large.cache_files != []
     assert large.to_list() == small.to_list() == list(make_rows(95, []))
     assert large.features == small.features == FEATURES
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_no_file_of_reports_is_left(tmp_path, monkeypatch, fails):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(study_batches, "BATCH_STUDIES", 10)
+    monkeypatch.setattr(study_batches, "MEMORY_BYTES", 2000)
+    modes = set()
+
+    def watch():
+        for row in make_rows(500, []):
+            modes.update(file.stat().st_mode & 0o777 for file in tmp_path.iterdir())
+            yield row
+        if fails:
+            raise CorpusError
+
+    with pytest.raises(CorpusError) if fails else nullcontext():
+        assert len(collect_studies(watch(), FEATURES)) == 500
+    assert modes == {0o600}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_more_than_a_batch_is_asked_for_ahead(monkeypatch):
