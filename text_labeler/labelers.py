@@ -55,7 +55,12 @@ def read_labeler_settings(kind: str, **settings: str | Path | None) -> LabelerSe
 
     Raises LabelerError for an unknown kind and for a setting that this kind does not have.
     """
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = {
+        # A worker may stand in another folder than this process.
+        name: value.resolve() if isinstance(value, Path) else value
+        for name, value in settings.items()
+        if value is not None
+    }
     try:
         chosen: LabelerSettings = TypeAdapter(LabelerSettings).validate_python(
             {"kind": kind, **given}

@@ -124,14 +124,29 @@ def test_the_founding_paper_s_labeler(mimic, tmp_path):
     assert read_label_table(out)["Edema"].isna().all()
 
 
-def test_rules_of_one_s_own_are_named_by_their_hash(mimic, tmp_path):
-    rules = tmp_path / "rules"
-    rules.mkdir()
-    (rules / "words.yaml").write_text("same_word:\n  edema: [wassersucht]\n")
+OWN_FINDING = """
+concepts:
+  rib_notching: {phrases: ["rib notching"]}
+finer_findings:
+  Rib Notching: {parent: Fracture, concepts: [rib_notching]}
+"""
+
+
+def test_a_finding_of_one_s_own_becomes_a_column(tmp_path):
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "findings.yaml").write_text(OWN_FINDING)
+    table = tmp_path / "reports.csv"
+    table.write_text("study_id,report\n1,No rib notching.\n2,Rib notching.\n3,Clear.\n")
     own, shipped = tmp_path / "own.parquet", tmp_path / "shipped.parquet"
-    run(mimic, "--out", own, "--rules", rules)
-    run(mimic, "--out", shipped)
-    assert read_manifest(own).rules_hash != read_manifest(shipped).rules_hash
+    run(table, "--out", own, "--rules", tmp_path / "rules", "--workers", 2)
+    run(table, "--out", shipped)
+    frame = read_label_table(own)
+    assert frame["Rib Notching"].astype(object).tolist()[:2] == [0, 1]
+    assert frame["Rib Notching"].isna().tolist() == [False, False, True]
+    assert frame["evidence"][1][0]["finding"] == "Rib Notching"
+    manifest = read_manifest(own)
+    assert manifest.counts["Rib Notching"]["positive"] == 1
+    assert manifest.rules_hash != read_manifest(shipped).rules_hash
 
 
 def test_faulty_rules_of_one_s_own_are_named_with_their_line(tmp_path):
