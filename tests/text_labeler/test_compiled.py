@@ -29,7 +29,7 @@ SETUPTOOLS = int(version("setuptools").split(".")[0])
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(SETUPTOOLS < 77, reason="needs setuptools 77 or newer, as `make wheel` installs")
+@pytest.mark.skipif(SETUPTOOLS < 77, reason="needs setuptools 77 or newer (`make wheel` has it)")
 def test_the_compiled_labeler_gives_the_same_labels_and_evidence(tmp_path):
     build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
     environment = {**os.environ, "KERLEY_COMPILE": "1"}
