@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from configs.files import hash_json
@@ -69,13 +69,23 @@ class RuleBook:
         return self.profiles[name]
 
 
-@cache
 def load_rulebook(folder: Path = RULES_FOLDER) -> RuleBook:
     """Read, check and compile the rules in `folder`; raises RuleError with file and line.
 
     A folder that holds all files stands alone. One that holds only some is laid over the shipped
-    rules (rule_layers.py).
+    rules (rule_layers.py). Rules are read anew when one of their files has changed.
     """
+    return _load(folder, tuple(_stamp(one) for one in (RULES_FOLDER, folder)))
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Tell one state of a folder's files from another."""
+    files = [(path.name, path.stat()) for path in sorted(folder.glob("*.yaml"))]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in files)
+
+
+@lru_cache(maxsize=8)
+def _load(folder: Path, _stamps: object) -> RuleBook:
     files = _read_files(folder)
     profile_files = [file for name, file in files.items() if name.startswith(PROFILE_PREFIX)]
     findings = files["findings"].validate(FindingRules)
