@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from data_cards.findings import CHEXPERT_OBSERVATIONS, LabelCode
-from text_labeler.mentions import Mention
 from text_labeler.rules_schema import Profile
 
 NO_FINDING = "No Finding"
@@ -40,6 +39,18 @@ class Weight(NamedTuple):
     said: tuple[tuple[str, str], ...]
 
 
+class _Weights(dict[tuple[str, str], Weight]):
+    """Weights, each made when it is first asked for."""
+
+    def __init__(self, make: Callable[[str, str], Weight]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, key: tuple[str, str]) -> Weight:
+        weight = self[key] = self._make(*key)
+        return weight
+
+
 class Aggregator:
     """Applies a profile: which concepts speak for which finding, and what a status says.
 
@@ -65,17 +76,10 @@ class Aggregator:
         self._ignored = set(profile.no_finding.ignores)
         if profile.no_finding.finer_findings == "ignored":
             self._ignored |= set(findings) - set(CHEXPERT_OBSERVATIONS)
-        self._weights: dict[tuple[str, str], Weight] = {}
+        self.weights = _Weights(self._make_weight)
+        """What a mention means for the findings of the profile, by its concept and status."""
         self._labels: dict[str, int | None] = dict.fromkeys(findings)
         self._probabilities: dict[str, float | None] = dict.fromkeys(findings)
-
-    def weigh(self, mention: Mention) -> Weight:
-        """Say what a mention means for the findings of the profile."""
-        key = (mention.concept, mention.status)
-        weight = self._weights.get(key)
-        if weight is None:
-            weight = self._weights[key] = self._make_weight(*key)
-        return weight
 
     def aggregate(
         self,

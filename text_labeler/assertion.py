@@ -58,7 +58,7 @@ class SentenceReader:
         return mentions
 
     def _read_clause(self, clause: Clause) -> None:
-        kinds = {item.kind for item in clause.items}
+        kinds = clause.kinds
         if not kinds.isdisjoint(_DESCRIBING):
             for mention in clause.mentions:
                 mention.grade = find_grade(clause.items, mention)

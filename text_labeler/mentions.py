@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 
 from text_labeler.phrases import Item
 from text_labeler.rules_schema import Structure
@@ -15,6 +15,8 @@ ATTRIBUTE_REACH = 4
 """Words that may stand between a predicate and the structure after it ("enlargement of the …")."""
 
 _PASSED = frozenset({"grade", "change"})
+_CUTTING = frozenset({"clause_end", "ignored"})
+_NAMING = frozenset({"concept", "predicate"})
 _OF_THE_REST = "otherwise_normal"
 """Says of a structure that all is normal but for what the sentence has named."""
 
@@ -55,12 +57,15 @@ class Mention:
         self.cue_first, self.cue_last = cue.first, cue.last
 
 
-@dataclass
 class Clause:
     """The items between two clause ends, and the mentions in them, in the order of the text."""
 
-    items: Sequence[Item]
-    mentions: list[Mention] = field(default_factory=list)
+    __slots__ = ("items", "kinds", "mentions")
+
+    def __init__(self, items: Sequence[Item], kinds: Set[str]) -> None:
+        self.items = items
+        self.kinds = kinds
+        self.mentions: list[Mention] = []
 
 
 def split_clauses(items: Sequence[Item]) -> list[Clause]:
@@ -68,6 +73,9 @@ def split_clauses(items: Sequence[Item]) -> list[Clause]:
 
     A clause that a word like "although" begins ends at the last comma.
     """
+    kinds = {item[0] for item in items}
+    if kinds.isdisjoint(_CUTTING):
+        return [Clause(items, kinds)]
     clauses: list[list[Item]] = [[]]
     comma = _find_main_clause(items) if items and items[0].kind == "clause_end" else None
     for item in items:
@@ -75,7 +83,7 @@ def split_clauses(items: Sequence[Item]) -> list[Clause]:
             clauses.append([])
         elif item.kind != "ignored":
             clauses[-1].append(item)
-    return [Clause(clause) for clause in clauses if clause]
+    return [Clause(clause, {item[0] for item in clause}) for clause in clauses if clause]
 
 
 def _find_main_clause(items: Sequence[Item]) -> Item | None:
@@ -99,13 +107,15 @@ class MentionFinder:
     def add_mentions(self, clause: Clause) -> None:
         """Fill `clause.mentions`."""
         items = clause.items
+        if clause.kinds.isdisjoint(_NAMING):
+            return
         mentions = [
-            Mention(item.name, item.first, item.last, index, item.first, item.last)
-            for index, item in enumerate(items)
-            if item.kind == "concept"
+            Mention(name, first, last, index, first, last)
+            for index, (kind, name, first, last) in enumerate(items)
+            if kind == "concept"
         ]
-        predicates = [index for index, item in enumerate(items) if item.kind == "predicate"]
-        if predicates:
+        if "predicate" in clause.kinds:
+            predicates = [index for index, item in enumerate(items) if item.kind == "predicate"]
             mentions += self._read_predicates(items, predicates, mentions)
             mentions.sort(key=lambda mention: (mention.first, mention.concept))
         clause.mentions = mentions

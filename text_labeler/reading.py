@@ -204,8 +204,9 @@ class PieceReader:
         normal: list[Evidence] = []
         best: dict[str, Vote] = {}
         is_blocked = False
+        weights = self._aggregator.weights
         for index, mention in enumerate(mentions):
-            votes, blocks, denies_disease, said = self._aggregator.weigh(mention)
+            votes, blocks, denies_disease, said = weights[mention.concept, mention.status]
             keep_best(best, votes)
             is_blocked = is_blocked or blocks
             if statements:
