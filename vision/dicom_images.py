@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 import pydicom
@@ -20,9 +20,16 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels import get_decoder, pixel_array
 
 from vision.dicom_safety import refuse_hostile_codestream, refuse_inflation
-from vision.dicom_window import Toning, tone
+from vision.dicom_window import Toning, keep_stored_bits, tone, tone_like_mimic
 from vision.raster_images import note_colour
-from vision.xray_image import ImageError, Provenance, XrayImage, refuse_large
+from vision.xray_image import (
+    Equalization,
+    ImageError,
+    Laterality,
+    Provenance,
+    XrayImage,
+    refuse_large,
+)
 
 DICOM_MAGIC = slice(128, 132)
 RADIOGRAPH_MODALITIES = frozenset({"CR", "DX", "RG", "RF", "XA", "PX"})
@@ -54,7 +61,7 @@ def is_dicom(data: bytes) -> bool:
     return data[DICOM_MAGIC] == b"DICM"
 
 
-def decode_dicom(path: Path, data: bytes, sha256: str) -> XrayImage:
+def decode_dicom(path: Path, data: bytes, sha256: str, *, equalization: Equalization) -> XrayImage:
     """Decode the bytes of one DICOM file; see `vision.images.read_image` for the rules."""
     with _quiet_pydicom():
         try:
@@ -62,8 +69,10 @@ def decode_dicom(path: Path, data: bytes, sha256: str) -> XrayImage:
             dataset = pydicom.dcmread(io.BytesIO(data))
             notes = _check_header(path, dataset)
             stored = _read_pixels(path, dataset)
-            toning = _tone(path, dataset, stored, notes)
-            return XrayImage(toning.pixels, _describe(dataset, sha256, toning, notes))
+            toning = _tone(path, dataset, stored, notes, equalization)
+            provenance = _describe(dataset, sha256, toning, notes)
+            provenance = provenance.model_copy(update={"equalization": equalization})
+            return XrayImage(toning.pixels, provenance)
         except ImageError:
             raise
         except DICOM_ERRORS as error:
@@ -121,16 +130,28 @@ def _read_pixels(path: Path, dataset: pydicom.Dataset) -> NDArray[Any]:
     return pixels
 
 
-def _tone(path: Path, dataset: pydicom.Dataset, stored: NDArray[Any], notes: list[str]) -> Toning:
+def _tone(
+    path: Path,
+    dataset: pydicom.Dataset,
+    stored: NDArray[Any],
+    notes: list[str],
+    equalization: Equalization,
+) -> Toning:
     photometric = str(dataset.PhotometricInterpretation)
     if stored.ndim == 3 and stored.shape[2] == 3 and stored.dtype == np.uint8:
         note_colour(stored, notes)
-        grey = np.asarray(Image.fromarray(stored).convert("L"), np.float32) / np.float32(255)
+        luminance = np.asarray(Image.fromarray(stored).convert("L"))
+        if equalization == "mimic_jpg":
+            return tone_like_mimic(luminance, inverted=False)
+        grey = luminance.astype(np.float32) / np.float32(255)
         return Toning(grey, (0.0, 255.0), "full range", False)
     if stored.ndim != 2 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise ImageError(
             path, "the DICOM pixels are neither MONOCHROME1, MONOCHROME2 nor 8-bit colour"
         )
+    if equalization == "mimic_jpg":
+        stored = keep_stored_bits(dataset, stored)
+        return tone_like_mimic(stored, inverted=photometric == "MONOCHROME1")
     return tone(dataset, stored, notes)
 
 
@@ -151,8 +172,18 @@ def _describe(
         inverted=toning.inverted,
         pixel_spacing_mm=_spacing(dataset),
         view=view if view in VIEW_POSITIONS else None,
+        laterality=_laterality(dataset),
         warnings=tuple(notes),
     )
+
+
+def _laterality(dataset: pydicom.Dataset) -> Laterality | None:
+    """Image Laterality (0020,0062), else Laterality (0020,0060) of the whole series."""
+    for keyword in ("ImageLaterality", "Laterality"):
+        for side in get_args(Laterality):
+            if dataset.get(keyword) == side:
+                return cast(Laterality, side)
+    return None
 
 
 def _spacing(dataset: pydicom.Dataset) -> tuple[float, float] | None:

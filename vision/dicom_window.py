@@ -13,6 +13,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
+from vision.equalization import equalize_pixels
 from vision.xray_image import WindowSource
 
 Values = NDArray[np.float64]
@@ -35,7 +36,7 @@ def tone(dataset: pydicom.Dataset, stored: NDArray[Any], notes: list[str]) -> To
     Without a usable window the 0.5th to 99.5th percentile of the pixels is used; `notes` gets
     a line about it. Pixel padding becomes black and does not count.
     """
-    stored = _keep_stored_bits(dataset, stored)
+    stored = keep_stored_bits(dataset, stored)
     lowest, highest = int(stored.min()), int(stored.max())
     values = np.arange(lowest, highest + 1, dtype=np.int64)
     counts = np.bincount((stored.ravel().astype(np.int64) - lowest), minlength=len(values))
@@ -51,7 +52,14 @@ def tone(dataset: pydicom.Dataset, stored: NDArray[Any], notes: list[str]) -> To
     return Toning(pixels, window, source, inverted)
 
 
-def _keep_stored_bits(dataset: pydicom.Dataset, stored: NDArray[Any]) -> NDArray[Any]:
+def tone_like_mimic(stored: NDArray[Any], *, inverted: bool) -> Toning:
+    """Take stored values as MIMIC-CXR-JPG did: no rescale, window or padding, equalised."""
+    pixels = equalize_pixels(stored, inverted=inverted)
+    window = (float(stored.min()), float(stored.max()))
+    return Toning(pixels, window, "minimum to maximum", inverted)
+
+
+def keep_stored_bits(dataset: pydicom.Dataset, stored: NDArray[Any]) -> NDArray[Any]:
     """Drop what lies above BitsStored, where old files keep overlays."""
     bits = int(dataset.BitsStored)
     if stored.dtype.kind == "u" and 0 < bits < stored.dtype.itemsize * 8:

@@ -13,6 +13,7 @@ from pydantic import Field
 from configs.files import hash_json
 from configs.settings import Settings
 from vision.images import Provenance, XrayImage, read_image
+from vision.xray_image import Equalization
 
 FRAMING_VERSION = 1
 """Raised with every change that gives other pixels; caches and graders of another are refused."""
@@ -24,11 +25,13 @@ class CacheSettings(Settings):
     """How images are decoded: `size` is the side of the square in pixels.
 
     `white_level` is the value that means white in 16-bit PNG and TIFF files (65535 for
-    PadChest); without it such files are listed as skipped.
+    PadChest); without it such files are listed as skipped. `apply_histogram_equalization`
+    "mimic_jpg" gives DICOMs and plain files the look of MIMIC-CXR-JPG (Johnson et al. 2019).
     """
 
     size: int = Field(256, ge=16, le=2048)
     white_level: int | None = Field(None, ge=1, le=65535)
+    apply_histogram_equalization: Equalization = "none"
 
     @property
     def preprocessing_hash(self) -> str:
@@ -61,7 +64,10 @@ def read_framed(path: Path, settings: CacheSettings) -> FramedImage:
 def read_for_framing(path: Path, settings: CacheSettings) -> XrayImage:
     """Read one file at no more than the resolution that framing needs."""
     return read_image(
-        path, at_least=DECODE_MARGIN * settings.size, white_level=settings.white_level
+        path,
+        at_least=DECODE_MARGIN * settings.size,
+        white_level=settings.white_level,
+        equalization=settings.apply_histogram_equalization,
     )
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from vision.dicom_images import decode_dicom, is_dicom
-from vision.raster_images import decode_raster
-from vision.xray_image import MAX_FILE_BYTES, ImageError, Provenance, XrayImage
+from vision.raster_images import RasterOptions, decode_raster
+from vision.xray_image import MAX_FILE_BYTES, Equalization, ImageError, Provenance, XrayImage
 
 __all__ = ["IMAGE_SUFFIXES", "ImageError", "Provenance", "XrayImage", "read_image"]
 
@@ -24,7 +24,11 @@ LEAST_CONTRAST = 0.4
 
 
 def read_image(
-    path: Path, *, at_least: int | None = None, white_level: int | None = None
+    path: Path,
+    *,
+    at_least: int | None = None,
+    white_level: int | None = None,
+    equalization: Equalization = "none",
 ) -> XrayImage:
     """Read one X-ray: header first, then pixels, turned and windowed once.
 
@@ -32,15 +36,18 @@ def read_image(
     pixels (scaled DCT, much faster on full-size files). `white_level` is the stored
     value that means white in a 16-bit PNG or TIFF (65535 for PadChest): such files hold 10 to
     16 bits and do not say so, so that without it they are refused instead of read too dark.
+    `equalization` "mimic_jpg" does to any file what MIMIC-CXR-JPG did to its DICOMs, in place
+    of the window; a file that is equalised already stays nearly as it is.
     Raises ImageError naming the file and the reason: not an image, truncated, several frames,
     over 50 megapixels or 16,000 pixels a side.
     """
     data = _read_bytes(path)
     sha256 = hashlib.sha256(data).hexdigest()
     if is_dicom(data):
-        image = decode_dicom(path, data, sha256)
+        image = decode_dicom(path, data, sha256, equalization=equalization)
     else:
-        image = decode_raster(path, data, sha256, at_least=at_least, white_level=white_level)
+        options = RasterOptions(at_least, white_level, equalization)
+        image = decode_raster(path, data, sha256, options)
     return _check_contrast(path, image)
 
 

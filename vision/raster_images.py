@@ -8,12 +8,21 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from vision.xray_image import ImageError, Provenance, WindowSource, XrayImage, refuse_large
+from vision.equalization import equalize_pixels
+from vision.xray_image import (
+    Equalization,
+    ImageError,
+    Provenance,
+    WindowSource,
+    XrayImage,
+    refuse_large,
+)
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 GREY_MODES = frozenset({"1", "L"})
@@ -52,15 +61,21 @@ DECODE_ERRORS = (
 )
 
 
-def decode_raster(
-    path: Path, data: bytes, sha256: str, *, at_least: int | None, white_level: int | None
-) -> XrayImage:
+class RasterOptions(NamedTuple):
+    """What `vision.images.read_image` was asked for, as far as it concerns ordinary files."""
+
+    at_least: int | None
+    white_level: int | None
+    equalization: Equalization
+
+
+def decode_raster(path: Path, data: bytes, sha256: str, options: RasterOptions) -> XrayImage:
     """Decode the bytes of one image file; see `vision.images.read_image` for the rules."""
     with _open(path, data) as image:
         width, height = image.size
         file_format = str(image.format)
         bits = _stored_bits(image, data)
-        _reduce(image, at_least)
+        _reduce(image, options.at_least)
         _load(path, image)
         orientation = _read_orientation(image)
         upright = image if orientation == 1 else image.transpose(UPRIGHT_BY[orientation])
@@ -69,17 +84,23 @@ def decode_raster(
         notes.append("turned upright by its EXIF orientation")
     if orientation in ON_THEIR_SIDE:
         width, height = height, width
-    white = _white_of(path, grey, bits, white_level)
-    pixels = grey.astype(np.float32)
-    pixels /= white
+    white = _white_of(path, grey, bits, options.white_level)
+    window = (0.0, float(white))
     source: WindowSource = "full range" if bits == 8 else "white level"
+    if options.equalization == "mimic_jpg":
+        pixels = equalize_pixels(grey, inverted=False)
+        window, source = (float(grey.min()), float(grey.max())), "minimum to maximum"
+    else:
+        pixels = grey.astype(np.float32)
+        pixels /= white
     provenance = Provenance(
         sha256=sha256,
         file_format=file_format,
         height=height,
         width=width,
-        window=(0.0, float(white)),
+        window=window,
         window_source=source,
+        equalization=options.equalization,
         warnings=tuple(notes),
     )
     return XrayImage(pixels, provenance)

@@ -16,7 +16,16 @@ MAX_SIDE = 16_000
 MAX_FILE_BYTES = 256 << 20
 """Nothing over these limits is decoded. The largest radiographs have about 18 megapixels."""
 
-WindowSource = Literal["full range", "white level", "DICOM window", "DICOM VOI LUT", "percentile"]
+WindowSource = Literal[
+    "full range",
+    "white level",
+    "DICOM window",
+    "DICOM VOI LUT",
+    "percentile",
+    "minimum to maximum",
+]
+Equalization = Literal["none", "mimic_jpg"]
+Laterality = Literal["L", "R", "B", "U"]
 
 
 class ImageError(ValueError):
@@ -37,7 +46,9 @@ class Provenance(Settings):
     `sha256` is of the file's bytes. `height` and `width` are those of the whole image as it is
     seen: upright, and before any reduced decoding. `window` is the interval of stored (DICOM:
     rescaled) values that became [0, 1]; null for a VOI LUT. `inverted` says that MONOCHROME1
-    was turned. `view` is a DICOM view position (PA, AP, LL, RL, ...).
+    was turned. `equalization` names the histogram equalisation that followed. `view` is a DICOM
+    view position (PA, AP, LL, RL, ...); `laterality` is the side that DICOM says was imaged
+    (left, right, both, unpaired).
     """
 
     sha256: str
@@ -47,8 +58,10 @@ class Provenance(Settings):
     window: tuple[float, float] | None
     window_source: WindowSource
     inverted: bool = False
+    equalization: Equalization = "none"
     pixel_spacing_mm: tuple[float, float] | None = None
     view: str | None = None
+    laterality: Laterality | None = None
     warnings: tuple[str, ...] = ()
 
 
