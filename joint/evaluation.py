@@ -13,8 +13,9 @@ from data_cards.label_table import probability_column
 from joint.predictions import CALIBRATED, RAW, REPORTED, reported_column
 from joint.run_settings import EvaluationSettings
 from vision.calibration import SeverityCalibration, fit_severity_calibration
+from vision.finding_metrics import finding_metrics
 from vision.intervals import Interval, severity_intervals
-from vision.metrics import finding_metrics, severity_metrics
+from vision.metrics import severity_metrics
 
 FEWEST_FOR_CALIBRATION = 20
 """Four numbers are not fitted to fewer images than this, nor to a single grade."""

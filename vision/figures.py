@@ -32,12 +32,12 @@ from vision.intervals import Interval
 from vision.metrics import (
     METRIC_LABELS,
     THRESHOLD_NAMES,
-    FloatArray,
     MetricsError,
     check_severity,
     exceedance,
     severity_metrics,
 )
+from vision.weighted_metrics import FloatArray
 
 RELIABILITY_BINS = 10
 FEWEST_IN_BIN = 5

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from configs.settings import Settings
 from vision.batches import BatchSettings, Rows, plan_batches
 from vision.cache import ImageCache
+from vision.finding_metrics import finding_metrics
 from vision.heads import severity_probabilities
 from vision.losses import MaskedSum, finding_loss, soft_cumulative_loss
-from vision.metrics import THRESHOLD_NAMES, finding_metrics, severity_metrics
+from vision.metrics import THRESHOLD_NAMES, severity_metrics
 from vision.tower import ImageTower, TowerOutput, TowerSettings
 from vision.transforms import AugmentSettings, augment_images, prepare_images
 

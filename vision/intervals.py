@@ -9,12 +9,15 @@ weighted one.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vision.metrics import FloatArray, MetricsError, check_severity, weighted_severity_metrics
+from vision.finding_metrics import check_findings, weighted_finding_metrics
+from vision.metrics import MetricsError, check_severity, weighted_severity_metrics
+from vision.weighted_metrics import FloatArray
 
 COVERAGE = 0.95
 MOST_UNDEFINED = 0.1
@@ -50,7 +53,7 @@ def severity_intervals(
     lie near the lower end.
     """
     p, y = check_severity(probabilities, levels)
-    return _bootstrap(
+    return bootstrap(
         lambda weights: weighted_severity_metrics(p, y, weights),
         patients,
         images=len(y),
@@ -82,10 +85,66 @@ def paired_differences(
         theirs = weighted_severity_metrics(q, y, weights)
         return {name: ours[name] - theirs[name] for name in ours}
 
-    return _bootstrap(difference, patients, images=len(y), seed=seed, resamples=resamples)
+    return bootstrap(difference, patients, images=len(y), seed=seed, resamples=resamples)
 
 
-def _bootstrap(
+def finding_intervals(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    names: Sequence[str],
+    patients: Sequence[Hashable],
+    *,
+    seed: int,
+    resamples: int = 1000,
+) -> dict[str, dict[str, Interval | None]]:
+    """Give the metrics of each finding with their intervals, on its labelled images alone.
+
+    probabilities: [n, k]; labels: [n, k] of 1, 0 or NaN; names: k; patients: n ids. None as in
+    `severity_intervals`.
+    """
+    p, t = check_findings(probabilities, labels, names)
+    intervals = {}
+    for column, name in enumerate(names):
+        rows = np.flatnonzero(~np.isnan(t[:, column]))
+        scores, positive = p[rows, column], t[rows, column] > 0
+        intervals[name] = bootstrap(
+            partial(weighted_finding_metrics, scores, positive),
+            [patients[row] for row in rows.tolist()],
+            images=len(rows),
+            seed=seed,
+            resamples=resamples,
+        )
+    return intervals
+
+
+def paired_finding_differences(
+    first: ArrayLike,
+    second: ArrayLike,
+    labels: ArrayLike,
+    patients: Sequence[Hashable],
+    *,
+    seed: int,
+    resamples: int = 1000,
+) -> dict[str, Interval | None]:
+    """Give first − second of every metric of one finding on the same drawn patients.
+
+    first, second: probabilities [n]; labels: [n] of 1, 0 or NaN (left out).
+    """
+    p, t = check_findings(np.asarray(first)[:, None], np.asarray(labels)[:, None], ["first"])
+    q, _ = check_findings(np.asarray(second)[:, None], t, ["second"])
+    rows = np.flatnonzero(~np.isnan(t[:, 0]))
+    positive = t[rows, 0] > 0
+
+    def difference(weights: FloatArray) -> dict[str, FloatArray]:
+        ours = weighted_finding_metrics(p[rows, 0], positive, weights)
+        theirs = weighted_finding_metrics(q[rows, 0], positive, weights)
+        return {name: ours[name] - theirs[name] for name in ours}
+
+    known = [patients[row] for row in rows.tolist()]
+    return bootstrap(difference, known, images=len(rows), seed=seed, resamples=resamples)
+
+
+def bootstrap(
     statistic: Callable[[FloatArray], dict[str, FloatArray]],
     patients: Sequence[Hashable],
     *,
@@ -93,6 +152,11 @@ def _bootstrap(
     seed: int,
     resamples: int,
 ) -> dict[str, Interval | None]:
+    """Give each value of a weighted statistic with its patient-clustered interval.
+
+    statistic: from weights [b, images] to values [b] by name, NaN where undefined. Raises
+    MetricsError unless there is one patient id per image.
+    """
     if len(patients) != images:
         raise MetricsError(f"{images} images but {len(patients)} patient ids")
     codes = _number_patients(patients)

@@ -1,24 +1,23 @@
-"""How good graded severities and findings are: every metric with its formula and its source.
-
-Every severity metric is written once, for many weightings at a time, so that the bootstrap in
-`vision/intervals.py` uses the very code that gives the point values.
-"""
+"""How good graded severities are: every metric with its formula and its source."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import average_precision_score
+from numpy.typing import ArrayLike
 
 from data_cards.findings import SEVERITY_LEVELS
+from vision.weighted_metrics import (
+    FloatArray,
+    IntArray,
+    ratio,
+    weighted_auc,
+    weighted_calibration_error,
+    weighted_equal_mass_error,
+    weighted_risk_coverage_area,
+)
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-
-CALIBRATION_BINS = 15
 THRESHOLD_NAMES = ("0v123", "01v23", "012v3")
 """The three cumulative questions of Chauhan et al. 2020: is the grade above 0, 1, 2?"""
 
@@ -34,9 +33,11 @@ METRIC_LABELS = {
     "under_call": "Under-call",
     "mean_absolute_error": "MAE of E[y]",
     "ece": "ECE",
+    "ece_equal_mass": "ECE equal mass",
     "ece_cumulative": "ECE cumulative",
     "brier": "Brier",
     "ranked_probability_score": "RPS",
+    "aurc": "AURC",
 }
 """The severity metrics in the order in which they are printed, with their short names."""
 
@@ -46,9 +47,11 @@ LOWER_IS_BETTER = frozenset(
         "under_call",
         "mean_absolute_error",
         "ece",
+        "ece_equal_mass",
         "ece_cumulative",
         "brier",
         "ranked_probability_score",
+        "aurc",
     }
 )
 
@@ -75,15 +78,18 @@ def severity_metrics(
       (Cohen 1968).
     - `mean_absolute_error`: mean |E[y] - y|, E[y] = Σ k p_k.
     - `ece`: Σ_bins share · |accuracy - confidence| of the most probable grade, 15 bins of equal
-      width (Guo et al. 2017); `ece_cumulative`: the same for P(y > k) against y > k, mean of
-      the three thresholds.
+      width (Guo et al. 2017); `ece_equal_mass`: the same in bins of equally many images (Nixon
+      et al. 2019); `ece_cumulative`: in bins of equal width for P(y > k) against y > k, mean
+      of the three thresholds.
     - `brier`: mean Σ_k (p_k - [y = k])², 0 to 2 (Brier 1950).
     - `ranked_probability_score`: mean Σ_k (P(y > k) - [y > k])² / 3, 0 to 1 (Epstein 1969).
+    - `aurc`: mean share of wrong grades among the i most confident images, over all i
+      (Geifman et al. 2019); 0 is best, and a random order gives 1 - accuracy.
     """
     p, y = check_severity(probabilities, levels)
     w = np.ones((1, len(y))) if weights is None else check_weights(weights, len(y))[None]
     values = weighted_severity_metrics(p, y, w)
-    return {name: _defined(value[0]) for name, value in values.items()}
+    return {name: defined(value[0]) for name, value in values.items()}
 
 
 def weighted_severity_metrics(
@@ -114,47 +120,15 @@ def weighted_severity_metrics(
         "brier": ((probabilities - hits) ** 2).sum(axis=1),
         "ranked_probability_score": ((above - truth) ** 2).mean(axis=1),
     }
-    values |= {name: _ratio(weights @ value, total) for name, value in per_image.items()}
+    values |= {name: ratio(weights @ value, total) for name, value in per_image.items()}
     correct = predict_levels(probabilities) == levels
-    values["ece"] = weighted_calibration_error(probabilities.max(axis=1), correct, weights)
+    confidence = probabilities.max(axis=1)
+    values["ece"] = weighted_calibration_error(confidence, correct, weights)
+    values["ece_equal_mass"] = weighted_equal_mass_error(confidence, correct, weights)
+    values["aurc"] = weighted_risk_coverage_area(confidence, (~correct).astype(float), weights)
     gaps = [weighted_calibration_error(above[:, k], truth[:, k], weights) for k in range(3)]
     values["ece_cumulative"] = np.mean(gaps, axis=0)
     return {name: values[name] for name in METRIC_LABELS}
-
-
-def weighted_auc(
-    scores: FloatArray, positive: NDArray[np.bool_], weights: FloatArray
-) -> FloatArray:
-    """Give the area under the ROC curve under each weighting, ties counted half.
-
-    AUC = Σ w_i w_j ([s_i > s_j] + ½ [s_i = s_j]) / (Σ w_i Σ w_j), i positive and j negative
-    (the Mann-Whitney statistic; Hanley and McNeil 1982). The images are sorted once for all
-    weightings. scores, positive: [n]; weights: [b, n]; returns [b], NaN without one side.
-    """
-    if not len(scores):
-        return np.full(len(weights), np.nan)
-    order = np.argsort(scores, kind="stable")
-    ranked = scores[order]
-    starts = np.flatnonzero(np.concatenate([[True], ranked[1:] != ranked[:-1]]))
-    weights, positive = weights[:, order], positive[order]
-    above = np.add.reduceat(weights * positive, starts, axis=1)
-    below = np.add.reduceat(weights * ~positive, starts, axis=1)
-    beaten = np.cumsum(below, axis=1) - 0.5 * below
-    return _ratio((above * beaten).sum(axis=1), above.sum(axis=1) * below.sum(axis=1))
-
-
-def weighted_calibration_error(
-    confidence: FloatArray, correct: NDArray[np.bool_], weights: FloatArray
-) -> FloatArray:
-    """Give the expected calibration error, 15 bins of equal width, under each weighting.
-
-    Bins are (m-1, m] / 15, as Guo et al. 2017 have them. confidence, correct: [n]; weights:
-    [b, n]; returns [b].
-    """
-    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(np.int64) - 1, 0, None)
-    gaps = np.zeros((len(confidence), CALIBRATION_BINS))
-    gaps[np.arange(len(confidence)), np.minimum(bins, CALIBRATION_BINS - 1)] = correct - confidence
-    return _ratio(np.abs(weights @ gaps).sum(axis=1), weights.sum(axis=1))
 
 
 def predict_levels(probabilities: FloatArray) -> IntArray:
@@ -179,35 +153,6 @@ def confusion(
     counts = np.zeros((SEVERITY_LEVELS, SEVERITY_LEVELS))
     np.add.at(counts, (truth, guess), w)
     return counts
-
-
-def finding_metrics(
-    probabilities: ArrayLike,
-    labels: ArrayLike,
-    names: Sequence[str],
-    *,
-    weights: ArrayLike | None = None,
-) -> dict[str, dict[str, float | None]]:
-    """Compare the probability of each finding with its labels, where there is a label.
-
-    probabilities: [n, k]; labels: [n, k] of 1, 0 or NaN (no label: left out); names: k.
-    Per finding: `auc`; `average_precision` (Σ (R_i - R_{i-1}) P_i, no interpolation); `f1` of
-    "probability at least ½"; `n` labelled and `positives`. Undefined values are None.
-    """
-    p, t = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.float64)
-    if p.ndim != 2 or p.shape != t.shape or p.shape[1] != len(names):
-        raise MetricsError(
-            f"findings: probabilities {p.shape} and labels {t.shape}; expected both"
-            f" [images, {len(names)}]"
-        )
-    if not np.isin(t[~np.isnan(t)], (0.0, 1.0)).all():
-        raise MetricsError("findings: labels other than 1, 0 and NaN; map uncertain ones first")
-    w = np.ones(len(p)) if weights is None else check_weights(weights, len(p))
-    metrics = {}
-    for column, name in enumerate(names):
-        known = ~np.isnan(t[:, column])
-        metrics[name] = _one_finding(p[known, column], t[known, column] > 0, w[known])
-    return metrics
 
 
 def check_severity(probabilities: ArrayLike, levels: ArrayLike) -> tuple[FloatArray, IntArray]:
@@ -240,32 +185,12 @@ def _agreement(predicted: IntArray, levels: IntArray, weights: FloatArray) -> di
     observed = (counts * distance).sum(axis=(1, 2)) * total
     expected = np.einsum("bi,bj,ij->b", actual, guessed, distance)
     return {
-        "accuracy": _ratio(hits.sum(axis=1), total),
-        "macro_f1": _ratio(f1.sum(axis=1), (actual > 0).sum(axis=1).astype(np.float64)),
-        "quadratic_kappa": 1 - _ratio(observed, expected),
-        "over_call": _ratio(np.triu(counts, 1).sum(axis=(1, 2)), total),
-        "under_call": _ratio(np.tril(counts, -1).sum(axis=(1, 2)), total),
+        "accuracy": ratio(hits.sum(axis=1), total),
+        "macro_f1": ratio(f1.sum(axis=1), (actual > 0).sum(axis=1).astype(np.float64)),
+        "quadratic_kappa": 1 - ratio(observed, expected),
+        "over_call": ratio(np.triu(counts, 1).sum(axis=(1, 2)), total),
+        "under_call": ratio(np.tril(counts, -1).sum(axis=(1, 2)), total),
     }
-
-
-def _one_finding(
-    scores: FloatArray, positive: NDArray[np.bool_], weights: FloatArray
-) -> dict[str, float | None]:
-    called = scores >= 0.5
-    hits = (weights * (called & positive)).sum()
-    misses = (weights * (called != positive)).sum()
-    metrics: dict[str, float | None] = {
-        "auc": _defined(weighted_auc(scores, positive, weights[None])[0]),
-        "average_precision": None,
-        "f1": None,
-        "n": len(scores),
-        "positives": int(positive.sum()),
-    }
-    if (weights * positive).sum() > 0:
-        precision = average_precision_score(positive, scores, sample_weight=weights)
-        metrics["average_precision"] = float(precision)
-        metrics["f1"] = float(2 * hits / (2 * hits + misses))
-    return metrics
 
 
 def _check_levels(levels: ArrayLike) -> IntArray:
@@ -277,11 +202,6 @@ def _check_levels(levels: ArrayLike) -> IntArray:
     return values.astype(np.int64)
 
 
-def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
-    result = np.full(np.shape(denominator), np.nan)
-    np.divide(numerator, denominator, out=result, where=denominator > 0)
-    return result
-
-
-def _defined(value: float) -> float | None:
+def defined(value: float) -> float | None:
+    """Turn NaN, which JSON does not have, into None."""
     return None if np.isnan(value) else float(value)

@@ -20,9 +20,10 @@ from joint.report_content import (
     report_figure,
 )
 from vision.figures import confusion_matrices, roc_per_threshold
+from vision.finding_metrics import finding_metrics
 from vision.image_strip import GradedImage, describe_strip, image_strip
 from vision.intervals import Interval, paired_differences, severity_intervals
-from vision.metrics import confusion, finding_metrics, predict_levels
+from vision.metrics import confusion, predict_levels
 
 HOSTILE = "<script>alert('x')</script>|`a`"
 SECTIONS = (

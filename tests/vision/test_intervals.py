@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from vision.intervals import paired_differences, severity_intervals
+from vision.finding_metrics import FINDING_LABELS, finding_metrics
+from vision.intervals import (
+    finding_intervals,
+    paired_differences,
+    paired_finding_differences,
+    severity_intervals,
+)
 from vision.metrics import METRIC_LABELS, MetricsError, severity_metrics
 
 
@@ -111,3 +117,30 @@ def test_a_patient_id_per_image_is_needed():
     probabilities, levels, patients = make_sample()
     with pytest.raises(MetricsError, match="180 images but 179 patient ids"):
         severity_intervals(probabilities, levels, patients[:-1], seed=0)
+
+
+def test_findings_have_intervals_on_their_labelled_images():
+    generator = np.random.default_rng(0)
+    labels = np.where(generator.random((200, 2)) < 0.2, np.nan, generator.random((200, 2)) < 0.5)
+    scores = np.clip(np.nan_to_num(labels) * 0.3 + generator.random((200, 2)) * 0.7, 0, 1)
+    labels[:, 1] = np.nan
+    patients = np.repeat(np.arange(100), 2).tolist()
+    names = ["Edema", "Fracture"]
+    intervals = finding_intervals(scores, labels, names, patients, seed=0, resamples=200)
+    points = finding_metrics(scores, labels, names)
+    for name in FINDING_LABELS:
+        interval = intervals["Edema"][name]
+        assert interval.value == pytest.approx(points["Edema"][name])
+        assert interval.low <= interval.high
+        assert interval.n == points["Edema"]["n"]
+    assert set(intervals["Fracture"].values()) == {None}
+
+
+def test_a_better_finding_model_is_better_on_the_same_patients():
+    generator = np.random.default_rng(1)
+    labels = (generator.random(300) < 0.5).astype(float)
+    good, bad = np.clip(0.4 * labels + 0.6 * generator.random(300), 0, 1), generator.random(300)
+    gain = paired_finding_differences(good, bad, labels, range(300), seed=0, resamples=200)
+    assert gain["auc"].low > 0
+    same = paired_finding_differences(good, good, labels, range(300), seed=0, resamples=50)
+    assert {interval[:3] for interval in same.values()} == {(0.0, 0.0, 0.0)}

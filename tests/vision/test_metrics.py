@@ -15,7 +15,6 @@ from vision.metrics import (
     METRIC_LABELS,
     MetricsError,
     confusion,
-    finding_metrics,
     severity_metrics,
 )
 
@@ -176,21 +175,3 @@ def test_confusion_has_the_reference_in_rows():
     assert confusion([0, 3], [0, 2], weights=[2, 0.5])[3, 2] == 0.5
     with pytest.raises(MetricsError, match="predictions"):
         confusion([0, 1], [0])
-
-
-def test_findings_are_compared_where_there_is_a_label():
-    nan = np.nan
-    metrics = finding_metrics(
-        [[0.9, 0.2], [0.6, 0.3], [0.4, 0.4], [0.1, 0.9]],
-        [[1, nan], [0, 0], [1, 0], [nan, nan]],
-        ["Edema", "Fracture"],
-    )
-    edema = {"auc": 0.5, "average_precision": (1 + 2 / 3) / 2, "f1": 0.5, "n": 3, "positives": 2}
-    assert metrics["Edema"] == pytest.approx(edema)
-    undefined = {"auc": None, "average_precision": None, "f1": None, "n": 2, "positives": 0}
-    assert metrics["Fracture"] == undefined
-
-
-def test_uncertain_finding_labels_must_be_mapped_first():
-    with pytest.raises(MetricsError, match="uncertain"):
-        finding_metrics([[0.5]], [[-1]], ["Edema"])
