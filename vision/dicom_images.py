@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels import get_decoder, pixel_array
+from pydicom.uid import JPEG2000TransferSyntaxes
 
 from vision.dicom_safety import refuse_hostile_codestream, refuse_inflation
 from vision.dicom_window import Toning, keep_stored_bits, tone, tone_like_mimic
@@ -33,6 +34,8 @@ from vision.xray_image import (
 
 DICOM_MAGIC = slice(128, 132)
 RADIOGRAPH_MODALITIES = frozenset({"CR", "DX", "RG", "RF", "XA", "PX"})
+OPENJPEG = "the package pylibjpeg-openjpeg"
+LIBJPEG = "the package pylibjpeg-libjpeg (Kerley's extra `dicom-jpeg`)"
 VIEW_POSITIONS = frozenset(
     {"PA", "AP", "LL", "RL", "LLD", "RLD", "RLO", "LLO", "LATERAL", "LAT", "RAO", "LAO"}
 )
@@ -117,11 +120,12 @@ def _read_pixels(path: Path, dataset: pydicom.Dataset) -> NDArray[Any]:
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError:
-        raise ImageError(path, "an unknown DICOM transfer syntax") from None
+        # The name of a UID that the standard doesn't know is the UID, a value of the file.
+        name = "an unknown transfer syntax" if syntax.name == syntax else syntax.name
+        raise ImageError(path, f"no Python package that we know decodes {name}") from None
     if not decoder.is_available:
-        raise ImageError(
-            path, f"no decoder for {syntax.name}; the extra `dicom-jpeg` adds JPEG and JPEG-LS"
-        )
+        package = OPENJPEG if syntax in JPEG2000TransferSyntaxes else LIBJPEG
+        raise ImageError(path, f"no decoder is installed for {syntax.name}; it needs {package}")
     if syntax.is_encapsulated:
         refuse_hostile_codestream(path, dataset)
     pixels: NDArray[Any] = pixel_array(dataset)
