@@ -16,6 +16,7 @@ from joint.run_record import RunRecord
 from vision.abstention import AbstentionRule, fit_abstention
 from vision.calibration import FindingCalibration, fit_finding_calibration
 from vision.grader import Grader
+from vision.torch_engine import TorchEngine
 from vision.tower import ImageTower
 
 TOWER_PREFIX = "tower."
@@ -39,7 +40,7 @@ def export_grader(record: RunRecord, weights: Mapping[str, torch.Tensor]) -> Gra
     is_validation = (predictions["split"] == "validate").to_numpy()
     validate = predictions[is_validation]
     grader = Grader(
-        tower=network,
+        engine=TorchEngine(network),
         input=record.place.settings.data.cache,
         severity_calibration=record.calibration,
         finding_calibrations=calibrate_findings(validate, tower.findings),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from vision.export_command import app as export_commands
+
 app = typer.Typer()
+app.registered_commands.extend(export_commands.registered_commands)
 
 
 @app.command()
@@ -17,6 +20,13 @@ def grade(
     out: Annotated[Path, typer.Option(help="Table to write: .csv, .json or .parquet.")],
     heatmaps: Annotated[
         Path | None, typer.Option(help="Folder for an overlay PNG of each image.")
+    ] = None,
+    engine: Annotated[
+        Literal["auto", "torch", "onnx"],
+        typer.Option(help="auto takes ONNX Runtime where the grader has its file."),
+    ] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="For one image; by default as quota and load allow.")
     ] = None,
 ) -> None:
     """Grade X-rays from the image alone: one row per image, unreadable ones with the reason.
@@ -28,7 +38,8 @@ def grade(
 
     grade_table.check_out(out)
     found = grade_table.find_images(paths)
-    grades = grade_table.grade_files(Grader.load(grader), found.files, heatmaps=heatmaps)
+    loaded = Grader.load(grader, engine=engine, threads=threads)
+    grades = grade_table.grade_files(loaded, found.files, heatmaps=heatmaps)
     grade_table.write_grades(grade_table.tabulate(found.files, grades), out)
     print(grade_table.summarise(grades))
     if found.ignored:

@@ -1,38 +1,46 @@
 """The grader: from one X-ray file to a calibrated grade, without reports or training code.
 
-A grader folder holds `grader.safetensors` (weights) and `grader.json` (GraderCard). Nothing in
-it is ever unpickled, and each file names the other's hash, so that a swapped one is refused.
+A grader folder holds `grader.safetensors` (weights), `grader.json` (GraderCard) and, once
+exported, `grader.onnx`. Nothing in it is ever unpickled, and each file names the others' hash,
+so that a swapped one is refused. Grading with ONNX Runtime imports no torch.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from scipy.special import expit
 
 from configs.files import hash_file
 from data_cards.findings import SEVERITY_NAMES
 from vision.abstention import AbstentionRule
 from vision.calibration import FindingCalibration, SeverityCalibration
-from vision.explain import explain_severity
+from vision.engine import Engine
+from vision.engine_choice import EngineName, open_engine
 from vision.framing import CacheSettings, frame_image, read_for_framing, unframe
-from vision.grader_card import GRADER_SCHEMA, GraderCard, GraderError, read_grader, write_grader
-from vision.heads import severity_probabilities
+from vision.grader_card import (
+    GRADER_SCHEMA,
+    TOWER_PREFIX,
+    GraderCard,
+    GraderError,
+    read_arrays,
+    read_card,
+    write_grader,
+)
 from vision.images import ImageError, XrayImage
-from vision.tower import ImageTower
-from vision.transforms import prepare_images
+
+if TYPE_CHECKING:
+    from vision.tower import ImageTower
 
 __all__ = ["Grade", "Grader", "GraderError"]
 
 DEFAULT_OPERATING_POINT = 0.5
-TOWER_PREFIX = "tower."
-MEAN_NAME, WHITENING_NAME = "abstention.mean", "abstention.whitening"
+ABSTENTION_PREFIX = "abstention."
 LATERAL_VIEWS = frozenset({"LL", "RL", "LLD", "RLD", "LATERAL", "LAT"})
 
 
@@ -60,12 +68,13 @@ class Grade:
 class Grader:
     """An image tower with all that turns a file into a grade.
 
-    `input` is how the training images were decoded. `operating_points` maps a finding to the
-    probability from which it counts as present (0.5 where none is given). `provenance` holds
-    names and hashes of what the grader was made from.
+    `engine` computes the tower: `TorchEngine(tower)`, or what `load` opens. `input` is how the
+    training images were decoded. `operating_points` maps a finding to the probability from which
+    it counts as present (0.5 where none is given). `provenance` holds names and hashes of what
+    the grader was made from.
     """
 
-    tower: ImageTower
+    engine: Engine
     input: CacheSettings
     severity_calibration: SeverityCalibration | None = None
     finding_calibrations: Mapping[str, FindingCalibration] = field(default_factory=dict)
@@ -74,13 +83,15 @@ class Grader:
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        known = set(self.tower.settings.findings)
+        known = set(self.engine.findings)
         extra = sorted({*self.finding_calibrations, *self.operating_points} - known)
         if extra:
             raise GraderError(f"calibration or operating point for unknown findings {extra}")
-        # A copy: grading must not switch a model in training to evaluation.
-        tower = copy.deepcopy(self.tower).eval().requires_grad_(False)
-        object.__setattr__(self, "tower", tower)
+
+    @property
+    def tower(self) -> ImageTower:
+        """The network in torch, which heatmaps need; read on first use."""
+        return self.engine.tower
 
     def __call__(self, image: Path | XrayImage) -> Grade:
         """Grade one file or decoded image; a file that can't be read gives an abstention."""
@@ -88,17 +99,15 @@ class Grader:
             xray = self._read(image)
         except ImageError as error:
             return _grade_unreadable(error)
-        with torch.no_grad():
-            output = self.tower(self._prepare(xray))
-            levels = severity_probabilities(output.severity_logits.double()).cpu().numpy()
-            findings = output.finding_logits.double().sigmoid().cpu().numpy()[0]
+        scored = self.engine.score(frame_image(xray, self.input).pixels[np.newaxis])
+        levels = level_probabilities(scored.severity_logits)
         if self.severity_calibration is not None:
             levels = self.severity_calibration.apply(levels)
         p0, p1, p2, p3 = (float(p) for p in levels[0])
-        scores = self._calibrate_findings(findings)
+        scores = self._calibrate_findings(expit(scored.finding_logits[0].astype(np.float64)))
         reason = None
         if self.abstention is not None:
-            reason = self.abstention.reason_for(output.embeddings[0].cpu().numpy(), levels[0])
+            reason = self.abstention.reason_for(scored.embeddings[0], levels[0])
         return Grade(
             severity=int(levels[0].argmax()),
             probabilities=(p0, p1, p2, p3),
@@ -122,40 +131,48 @@ class Grader:
 
         Raises ImageError when the file can't be read.
         """
+        from vision.explain import explain_severity
+        from vision.torch_engine import prepare_for
+
         xray = self._read(image)
-        (heatmap,) = explain_severity(self.tower, self._prepare(xray))
+        framed = frame_image(xray, self.input)
+        prepared = prepare_for(self.tower, framed.pixels[np.newaxis])
+        (heatmap,) = explain_severity(self.tower, prepared)
         height, width = xray.pixels.shape
-        placement = frame_image(xray, self.input).placement
-        return xray, unframe(heatmap, placement, (height, width))
+        return xray, unframe(heatmap, framed.placement, (height, width))
 
     def save(self, folder: Path) -> None:
-        """Write `grader.safetensors`, then `grader.json`; each atomically."""
-        tensors = {TOWER_PREFIX + name: t for name, t in self.tower.state_dict().items()}
+        """Write `grader.safetensors`, then `grader.json`; each atomically.
+
+        An ONNX file that stands there is removed: `vision.onnx_export` writes the new one.
+        """
+        state = self.tower.state_dict()
+        arrays: dict[str, NDArray[Any]] = {
+            TOWER_PREFIX + name: tensor.detach().cpu().contiguous().numpy()
+            for name, tensor in state.items()
+        }
         if self.abstention is not None:
-            tensors[MEAN_NAME] = torch.from_numpy(self.abstention.mean)
-            tensors[WHITENING_NAME] = torch.from_numpy(self.abstention.whitening)
-        write_grader(folder, self._describe(), tensors)
+            arrays[f"{ABSTENTION_PREFIX}mean"] = self.abstention.mean
+            arrays[f"{ABSTENTION_PREFIX}whitening"] = self.abstention.whitening
+        write_grader(folder, self._describe(), arrays)
 
     @classmethod
-    def load(cls, folder: Path) -> Grader:
-        """Read a grader folder.
+    def load(
+        cls, folder: Path, *, engine: EngineName = "auto", threads: int | None = None
+    ) -> Grader:
+        """Read a grader folder; see `open_engine` for the engines and their threads.
 
-        Raises GraderError for a missing or unreadable file, another schema version, unknown
-        keys, weights or settings that aren't those saved together, label names other than
-        ours, and another preprocessing than this version's.
+        Raises GraderError for a missing or unreadable file, one that doesn't belong there,
+        another schema version, unknown keys, weights or settings that aren't those saved
+        together, label names other than ours, another preprocessing than this version's, and
+        an ONNX file that isn't the one exported from these weights.
         """
-        card, tensors = read_grader(folder)
-        tower = ImageTower(card.tower, load_pretrained=False)
+        card = read_card(folder)
         rule = None
         if card.abstention is not None:
-            mean, whitening = tensors.pop(MEAN_NAME), tensors.pop(WHITENING_NAME)
-            rule = AbstentionRule(card.abstention, mean.numpy(), whitening.numpy())
-        try:
-            tower.load_state_dict({n.removeprefix(TOWER_PREFIX): t for n, t in tensors.items()})
-        except RuntimeError as error:
-            raise GraderError(f"{folder}: the weights are not this tower's: {error}") from error
+            rule = AbstentionRule(card.abstention, **read_arrays(folder, ABSTENTION_PREFIX))
         return cls(
-            tower=tower,
+            engine=open_engine(folder, card, name=engine, threads=threads),
             input=card.input,
             severity_calibration=card.severity_calibration,
             finding_calibrations=card.finding_calibrations,
@@ -167,14 +184,9 @@ class Grader:
     def _read(self, image: Path | XrayImage) -> XrayImage:
         return image if isinstance(image, XrayImage) else read_for_framing(image, self.input)
 
-    def _prepare(self, xray: XrayImage) -> Tensor:
-        framed = torch.from_numpy(frame_image(xray, self.input).pixels)
-        device = next(self.tower.parameters()).device
-        return prepare_images(framed.unsqueeze(0).to(device))
-
     def _calibrate_findings(self, probabilities: NDArray[np.float64]) -> dict[str, float]:
         scores = {}
-        for name, probability in zip(self.tower.settings.findings, probabilities, strict=True):
+        for name, probability in zip(self.engine.findings, probabilities, strict=True):
             calibration = self.finding_calibrations.get(name)
             score = calibration.apply(probability) if calibration else probability
             scores[name] = float(score)
@@ -195,7 +207,7 @@ class Grader:
         return GraderCard(
             schema_version=GRADER_SCHEMA,
             severity_names=SEVERITY_NAMES,
-            tower=self.tower.settings,
+            tower=self.tower.settings.model_dump(mode="json"),
             input=self.input,
             preprocessing_hash=self.input.preprocessing_hash,
             severity_calibration=self.severity_calibration,
@@ -205,6 +217,13 @@ class Grader:
             provenance=dict(self.provenance),
             weights_sha256="",
         )
+
+
+def level_probabilities(cumulative_logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Turn cumulative logits [n, 3] into probabilities [n, 4], as `severity_probabilities` does."""
+    beyond = np.minimum.accumulate(expit(cumulative_logits.astype(np.float64)), axis=1)
+    padded = np.pad(beyond, ((0, 0), (1, 1)), constant_values=((0, 0), (1, 0)))
+    return np.asarray(padded[:, :-1] - padded[:, 1:])
 
 
 def _grade_unreadable(error: ImageError) -> Grade:

@@ -12,10 +12,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from configs.settings import Settings
-
-MEAN = 0.449
-DEVIATION = 0.226
-"""Grey mean and deviation of ImageNet, which pretrained weights expect; any two would do else."""
+from vision.normalisation import DEVIATION, MEAN
 
 
 class AugmentSettings(Settings):

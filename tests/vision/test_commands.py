@@ -17,12 +17,15 @@ from tests.vision.examples import draw_xray, save_dicom, save_xrays, small_tower
 from vision.cache import CacheSettings
 from vision.grade_table import GradeTableError
 from vision.grader import Grader
+from vision.torch_engine import TorchEngine
 
 
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with a grader and a folder of good, bad and other files."""
-    Grader(tower=small_tower(), input=CacheSettings(size=32)).save(tmp_path / "grader")
+    Grader(engine=TorchEngine(small_tower()), input=CacheSettings(size=32)).save(
+        tmp_path / "grader"
+    )
     save_xrays(tmp_path / "films", 2)
     nested = tmp_path / "films" / "nested"
     nested.mkdir()

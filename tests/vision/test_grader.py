@@ -21,6 +21,7 @@ from vision.calibration import FindingCalibration, SeverityCalibration
 from vision.grader import Grader, GraderError
 from vision.heads import severity_probabilities
 from vision.images import read_image
+from vision.torch_engine import TorchEngine
 from vision.tower import ImageTower
 from vision.transforms import prepare_images
 
@@ -40,7 +41,7 @@ def grader(tmp_path: Path) -> Grader:
     tower = small_tower()
     embeddings, probabilities = embed(tower, save_xrays(tmp_path / "in", 60), tmp_path / "cache")
     return Grader(
-        tower=tower,
+        engine=TorchEngine(tower),
         input=INPUT,
         severity_calibration=CALIBRATION,
         finding_calibrations={"Cardiomegaly": FindingCalibration(slope=2.0, intercept=-0.5)},
@@ -77,7 +78,7 @@ def test_a_saved_grader_gives_bit_equal_grades(grader: Grader, tmp_path: Path) -
 
 
 def test_a_minimal_grader_round_trips(tmp_path: Path) -> None:
-    minimal = Grader(tower=small_tower(()), input=INPUT)
+    minimal = Grader(engine=TorchEngine(small_tower(())), input=INPUT)
     minimal.save(tmp_path / "grader")
     (path,) = save_xrays(tmp_path, 1)
     grade = Grader.load(tmp_path / "grader")(path)
@@ -118,7 +119,7 @@ def test_it_warns_about_the_file(grader: Grader, tmp_path: Path) -> None:
 
 def test_making_a_grader_leaves_the_model_in_training_alone() -> None:
     tower = small_tower().train()
-    grader = Grader(tower=tower, input=INPUT)
+    grader = Grader(engine=TorchEngine(tower), input=INPUT)
     assert tower.training
     assert not grader.tower.training
     assert all(parameter.requires_grad for parameter in tower.parameters())
@@ -177,7 +178,7 @@ def drop_a_tensor(folder: Path) -> None:
 def test_a_changed_grader_is_refused(
     tmp_path: Path, damage: Callable[[Path], object], message: str
 ) -> None:
-    Grader(tower=small_tower(), input=INPUT).save(tmp_path)
+    Grader(engine=TorchEngine(small_tower()), input=INPUT).save(tmp_path)
     Grader.load(tmp_path)
     damage(tmp_path)
     with pytest.raises(GraderError, match=message):
@@ -185,7 +186,7 @@ def test_a_changed_grader_is_refused(
 
 
 def test_weights_are_never_unpickled(tmp_path: Path) -> None:
-    Grader(tower=small_tower(), input=INPUT).save(tmp_path)
+    Grader(engine=TorchEngine(small_tower()), input=INPUT).save(tmp_path)
     torch.save({"x": Path("evil")}, tmp_path / "grader.safetensors")
     with pytest.raises(GraderError, match="not the weights"):
         Grader.load(tmp_path)
@@ -193,11 +194,11 @@ def test_weights_are_never_unpickled(tmp_path: Path) -> None:
 
 def test_unknown_findings_cannot_be_calibrated() -> None:
     with pytest.raises(GraderError, match="Fracture"):
-        Grader(tower=small_tower(), input=INPUT, operating_points={"Fracture": 0.3})
+        Grader(engine=TorchEngine(small_tower()), input=INPUT, operating_points={"Fracture": 0.3})
 
 
 def test_grading_loads_neither_text_nor_training_libraries(tmp_path: Path) -> None:
-    Grader(tower=small_tower(), input=INPUT).save(tmp_path / "grader")
+    Grader(engine=TorchEngine(small_tower()), input=INPUT).save(tmp_path / "grader")
     (path,) = save_xrays(tmp_path, 1)
     script = (
         "import sys; from pathlib import Path; from vision.grader import Grader\n"
