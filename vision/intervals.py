@@ -159,7 +159,7 @@ def bootstrap(
     """
     if len(patients) != images:
         raise MetricsError(f"{images} images but {len(patients)} patient ids")
-    codes = _number_patients(patients)
+    codes = number_patients(patients)
     clusters = int(codes.max(initial=-1)) + 1
     point = statistic(np.ones((1, images)))
     drawn: dict[str, list[FloatArray]] = {name: [] for name in point}
@@ -169,7 +169,19 @@ def bootstrap(
     return {name: _interval(float(point[name][0]), drawn[name], images, clusters) for name in point}
 
 
-def _number_patients(patients: Sequence[Hashable]) -> np.ndarray:
+def draw_one_per_patient(patients: Sequence[Hashable], *, seed: int) -> np.ndarray:
+    """Draw the row of one image of each patient; rows rise.
+
+    Guarantees that hold for independent images (conformal sets, risk limits) need it: images
+    of one patient are not independent, those of different patients are (Dunn et al. 2023).
+    """
+    order = np.random.default_rng(seed).permutation(len(patients))
+    _, first = np.unique(number_patients(patients)[order], return_index=True)
+    return np.sort(order[first])
+
+
+def number_patients(patients: Sequence[Hashable]) -> np.ndarray:
+    """Number the patients 0, 1, … in the order in which they first occur; one number per image."""
     numbers = {patient: number for number, patient in enumerate(dict.fromkeys(patients))}
     return np.array([numbers[patient] for patient in patients], dtype=np.int64)
 

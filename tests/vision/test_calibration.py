@@ -11,9 +11,12 @@ from vision.calibration import (
     CalibrationError,
     FindingCalibration,
     SeverityCalibration,
+    SeverityTemperature,
     fit_finding_calibration,
     fit_severity_calibration,
+    fit_severity_temperature,
 )
+from vision.metrics import severity_metrics
 
 PLANTED = SeverityCalibration(slope=4.0, cuts=(0.8, 1.5, 2.4))
 
@@ -114,3 +117,47 @@ def test_a_finding_needs_both_classes(targets: list[float]) -> None:
 def test_settings_survive_json() -> None:
     for calibration in (PLANTED, FindingCalibration(slope=0.5, intercept=-1.0)):
         assert type(calibration).model_validate_json(calibration.model_dump_json()) == calibration
+
+
+def test_a_planted_temperature_is_recovered_and_keeps_the_most_probable_level() -> None:
+    truth = np.random.default_rng(0).dirichlet([1.0] * 4, size=20000)
+    levels = draw_levels(truth)
+    sharp = SeverityTemperature(temperature=1 / 2.5).apply(truth)
+    fitted = fit_severity_temperature(sharp, levels)
+    applied = fitted.apply(sharp)
+    assert fitted.temperature == pytest.approx(2.5, rel=0.03)
+    before, after = severity_metrics(sharp, levels)["ece"], severity_metrics(applied, levels)["ece"]
+    assert before is not None
+    assert after is not None
+    assert before > 0.15
+    assert after < 0.02
+    assert (applied.argmax(axis=1) == sharp.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize("count", [1, 3, 10, 100])
+def test_a_temperature_never_loses_on_its_own_set(count: int) -> None:
+    given = predictions(count, seed=count)
+    levels = np.random.default_rng(count).integers(0, 4, count)
+    applied = fit_severity_temperature(given, levels).apply(given)
+    rows = np.arange(count)
+    loss = [-np.log(np.maximum(p[rows, levels], 1e-6)).mean() for p in (given, applied)]
+    assert loss[1] <= loss[0] + 1e-9
+
+
+def test_a_finding_temperature_has_no_intercept() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random(20000)
+    stated = expit(2.5 * logit(truth))
+    fitted = fit_finding_calibration(stated, rng.random(20000) < truth, fit_intercept=False)
+    assert fitted.intercept == 0
+    assert 1 / fitted.slope == pytest.approx(2.5, rel=0.03)
+
+
+def test_images_of_the_prior_hold_a_fit_to_few_images_near_the_model() -> None:
+    given = PLANTED.apply(predictions(8))
+    free = fit_severity_calibration(given, [3] * 8).apply(given)
+    held = fit_severity_calibration(given, [3] * 8, prior_images=8).apply(given)
+    settled = fit_severity_calibration(given, [3] * 8, prior_images=1e6).apply(given)
+    assert free[:, 3].min() > 0.99
+    assert held[:, 3].mean() == pytest.approx((1 + given[:, 3].mean()) / 2, abs=0.1)
+    assert settled.mean(axis=0) == pytest.approx(given.mean(axis=0), abs=0.02)
