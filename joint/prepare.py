@@ -20,12 +20,13 @@ from data_cards.study import Listing
 from joint.pairs import NO_REPORT, PairData
 from joint.report_text import ReportReader
 from joint.run_settings import DataSettings, MinedLabels, TableLabels
-from joint.targets import UncertainPolicy, finding_targets, severity_targets
+from joint.targets import finding_targets, severity_targets
 from joint.tokens import encode_reports
 from text_labeler.labeler import Labeler
 from text_labeler.mining import mine
 from vision.cache import ImageCache, build_cache
 from vision.grading_task import GradingData
+from vision.uncertain_labels import UncertainSettings
 
 logger = logging.getLogger(__name__)
 
@@ -132,12 +133,12 @@ def find_labels(listing: Listing, settings: DataSettings, *, build: bool = True)
 
 
 def grading_data(
-    prepared: PreparedData, findings: Sequence[str], *, uncertain: UncertainPolicy
+    prepared: PreparedData, findings: Sequence[str], *, uncertain: UncertainSettings, seed: int
 ) -> GradingData:
     """Put a study's labels beside each of its images."""
     study = prepared.images["study"].to_numpy()
     severity = severity_targets(prepared.labels)
-    taught = finding_targets(prepared.labels, findings, uncertain=uncertain)
+    taught = finding_targets(prepared.labels, findings, uncertain=uncertain, seed=seed)
     return GradingData(
         cache=prepared.cache,
         cache_rows=prepared.images["cache_row"].to_numpy(),

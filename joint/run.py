@@ -39,6 +39,7 @@ from joint.run_record import RunPlace, RunRecord
 from joint.run_settings import RunSettings, hash_training
 from joint.text_encoder import build_text_encoder, build_tokenizer
 from joint.tracking import Tracker, TrackingSettings, public_settings
+from vision.encoder_weights import hash_encoder_weights
 from vision.grading_task import GradingTask
 
 SEEDS_PER_RUN = 1 << 16
@@ -134,7 +135,10 @@ def build_task(
     """Build model and task, the same on every process, and the hashes that name the run."""
     hashes = {"settings": hash_training(settings), **prepared.hashes}
     kind = settings.task
-    images = grading_data(prepared, kind.tower.findings, uncertain=settings.data.uncertain)
+    hashes |= hash_encoder_weights(kind.tower.encoder)
+    images = grading_data(
+        prepared, kind.tower.findings, uncertain=settings.data.uncertain, seed=settings.seed
+    )
     torch.manual_seed(settings.seed)
     if not isinstance(kind, JointTaskSettings):
         return GradingTask(kind, images, seed=settings.seed), hashes

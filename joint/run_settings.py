@@ -16,6 +16,7 @@ from joint.optimizer import OptimizerSettings
 from joint.tracking import TrackingSettings
 from vision.cache import CacheSettings
 from vision.grading_task import GradingTaskSettings
+from vision.uncertain_labels import SoftSettings, UncertainSettings
 
 
 class MinedLabels(Settings):
@@ -40,8 +41,7 @@ class DataSettings(Settings):
 
     work: the folder for mined label tables and image caches; runs share it. validate_share,
     test_share: parts of the studies where the corpus has no official split (by patient, with
-    split_seed). uncertain: what a label of −1 teaches: `soft` the labeler's probability, `ones`,
-    `zeros` (Irvin et al. 2019), or `ignore`.
+    split_seed). uncertain: what a label of −1 teaches (`vision/uncertain_labels.py`).
     """
 
     corpus: str
@@ -52,7 +52,7 @@ class DataSettings(Settings):
     validate_share: float = Field(0.15, gt=0, lt=1)
     test_share: float = Field(0.2, gt=0, lt=1)
     split_seed: int = 0
-    uncertain: Literal["soft", "ignore", "ones", "zeros"] = "soft"
+    uncertain: UncertainSettings = SoftSettings()
     workers: int = Field(1, ge=1)
 
     @model_validator(mode="after")
@@ -102,6 +102,7 @@ UNTRAINED = {
     "evaluation": True,
     "data": {"root": True, "work": True, "workers": True, "labels": {"path": True}},
     "loop": {"threads": True, "evaluation_batch": True},
+    "task": {"tower": {"encoder": {"weights": {"path": True}}}},
 }
 """Settings that do not change the weights; the data behind the paths has hashes of its own."""
 

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from data_cards.findings import SEVERITY_LEVELS, LabelCode
+from data_cards.findings import SEVERITY_LEVELS
 from data_cards.label_table import SEVERITY_PROBABILITY_COLUMNS, probability_column
+from vision.uncertain_labels import FloatArray, Targets, UncertainSettings, teach_codes
 
-FloatArray = NDArray[np.float32]
-BoolArray = NDArray[np.bool_]
-UncertainPolicy = Literal["soft", "ignore", "ones", "zeros"]
-
-
-class Targets(NamedTuple):
-    """values: [studies, …]; known: bool, where a value may be taught."""
-
-    values: FloatArray
-    known: BoolArray
+UNCERTAIN_STREAM = 0x0C5
+"""Keeps what is drawn for uncertain labels apart from other draws of the same seed."""
 
 
 def severity_targets(table: pd.DataFrame) -> Targets:
@@ -40,25 +31,24 @@ def severity_targets(table: pd.DataFrame) -> Targets:
 
 
 def finding_targets(
-    table: pd.DataFrame, findings: Sequence[str], *, uncertain: UncertainPolicy
+    table: pd.DataFrame, findings: Sequence[str], *, uncertain: UncertainSettings, seed: int
 ) -> Targets:
     """Give each study's target per finding: [studies, findings], 0 to 1, and known alike.
 
-    Present and absent are 1 and 0, whatever probability stands beside them is used instead
-    where there is one. `uncertain` says what −1 teaches (see `DataSettings`). Not mentioned is
-    not known, and not absent.
+    `uncertain` says what −1 teaches (`vision/uncertain_labels.py`); `seed` is for what it draws.
+    Not mentioned is not known, and not absent.
     """
-    columns = [_finding_column(table, finding, uncertain) for finding in findings]
-    values = np.stack(columns, axis=1) if columns else np.zeros((len(table), 0), np.float32)
-    known = np.isfinite(values)
-    return Targets(np.where(known, values, 0).astype(np.float32), known)
+    shape = (len(findings), len(table))
+    codes, probabilities = np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32)
+    for row, finding in enumerate(findings):
+        codes[row] = _read_column(table, finding)
+        probabilities[row] = _read_column(table, probability_column(finding))
+    generator = np.random.default_rng((seed, UNCERTAIN_STREAM))
+    targets = teach_codes(codes, probabilities, uncertain, generator)
+    return Targets(targets.values.T.copy(), targets.known.T.copy())
 
 
-def _finding_column(table: pd.DataFrame, finding: str, uncertain: UncertainPolicy) -> FloatArray:
-    missing = pd.Series(np.nan, index=table.index)
-    codes = table.get(finding, missing).astype("Float64").to_numpy(np.float32, na_value=np.nan)
-    soft = table.get(probability_column(finding), missing).to_numpy(np.float32, na_value=np.nan)
-    is_uncertain = codes == LabelCode.UNCERTAIN
-    values = np.where(np.isfinite(soft) & np.isfinite(codes), soft, codes)
-    policy = {"soft": soft, "ignore": np.nan, "ones": 1.0, "zeros": 0.0}[uncertain]
-    return np.where(is_uncertain, policy, values).astype(np.float32)
+def _read_column(table: pd.DataFrame, name: str) -> FloatArray:
+    column = table.get(name, pd.Series(np.nan, index=table.index))
+    values: FloatArray = column.astype("Float64").to_numpy(np.float32, na_value=np.nan)
+    return values

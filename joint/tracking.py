@@ -21,7 +21,7 @@ PUBLIC_STRINGS = frozenset(
         "data.corpus",
         "data.labels.kind",
         "data.labels.profile",
-        "data.uncertain",
+        "data.uncertain.kind",
         "task.kind",
         "task.tower.encoder.kind",
         "task.tower.encoder.name",

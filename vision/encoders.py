@@ -1,155 +1,212 @@
-"""Image encoders by name: torchvision classification networks with one grey input channel."""
+"""Image encoders: any network of torchvision or timm, or the paper's own, for one grey channel."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
-from urllib.error import URLError
 
 import torch
-import torchvision
-from pydantic import Field, JsonValue, model_validator
+from pydantic import JsonValue
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
 from torchvision.ops import FrozenBatchNorm2d, StochasticDepth
 
-from configs.settings import Settings
+from vision.encoder_settings import (
+    ChauhanEncoderSettings,
+    EncoderError,
+    ImageEncoderSettings,
+    NamedEncoderSettings,
+    TimmEncoderSettings,
+    TorchvisionEncoderSettings,
+)
+from vision.encoder_weights import load_encoder_weights
+from vision.grey_input import (
+    GreyToChannels,
+    change_channels,
+    find_input_convolution,
+    fold_channels,
+    set_module,
+    sum_channels,
+)
+from vision.named_networks import CutNetwork, cut_network
+from vision.residual_network import POOLED_SIDE, build_residual_trunk
 
-CLASSIFIER_PARTS = frozenset({"avgpool", "fc", "classifier", "head", "heads", "dropout"})
-DROPOUT_ARGUMENTS = frozenset({"dropout", "drop_rate", "stochastic_depth_prob"})
+__all__ = [
+    "ChauhanEncoderSettings",
+    "EncoderError",
+    "ImageEncoder",
+    "ImageEncoderSettings",
+    "TimmEncoderSettings",
+    "TorchvisionEncoderSettings",
+    "build_image_encoder",
+]
+
+DROPOUT_ARGUMENTS = frozenset(
+    {"dropout", "attention_dropout", "stochastic_depth_prob"}
+    | {"drop_rate", "drop_path_rate", "proj_drop_rate", "attn_drop_rate"}
+)
+SIZE_ARGUMENTS = ("image_size", "img_size", "input_size")
 NORM_GROUPS = 8
 PROBE_SIDE = 96
 
 
-class EncoderError(ValueError):
-    """An image encoder that cannot be built; the message names the setting and what is known."""
+class ImageEncoder(nn.Module):
+    """A network that turns images [n, 1, h, w] into feature maps [n, width, h', w'].
 
-
-class TorchvisionEncoderSettings(Settings):
-    """A torchvision network without its classifier.
-
-    `name` is a builder (`resnet18`, `densenet121`) or a class (`DenseNet`) that takes
-    `arguments`, for a network of one's own size. `pretrained` fetches torchvision's default
-    weights. `norm`: `batch` keeps batch normalisation; `group` replaces it by group
-    normalisation, which makes a result independent of how samples fall on processes;
-    `frozen_batch` keeps the statistics of pretrained weights fixed.
-    Dropout and stochastic depth are off unless `arguments` ask for them.
+    side: the only image side that the network takes; None for a network that takes any.
+    pooled_side: an embedding is the mean over each of pooled_side² regions, side by side.
     """
 
-    kind: Literal["torchvision"] = "torchvision"
-    name: str
-    arguments: dict[str, JsonValue] = Field(default_factory=dict)
-    pretrained: bool = False
-    norm: Literal["batch", "group", "frozen_batch"] = "batch"
-
-    @model_validator(mode="after")
-    def _check_norm(self) -> TorchvisionEncoderSettings:
-        if self.pretrained and self.norm == "group":
-            raise ValueError("pretrained weights need norm batch or frozen_batch, not group")
-        if not self.pretrained and self.norm == "frozen_batch":
-            raise ValueError(
-                "norm frozen_batch needs pretrained weights, whose statistics it keeps"
-            )
-        return self
-
-
-ImageEncoderSettings = TorchvisionEncoderSettings
-"""The union of the encoder kinds, told apart by `kind`."""
-
-
-class ImageEncoder(nn.Module):
-    """A network that turns images [n, 1, h, w] into feature maps [n, width, h', w']."""
-
-    def __init__(self, trunk: nn.Module, width: int) -> None:
+    def __init__(
+        self, trunk: nn.Module, width: int, *, side: int | None = None, pooled_side: int = 1
+    ) -> None:
         super().__init__()
         self.trunk = trunk
         self.width = width
+        self.side = side
+        self.pooled_side = pooled_side
+        self.embedding_width = width * pooled_side**2
 
     def forward(self, images: Tensor) -> Tensor:
-        """Encode prepared images [n, 1, h, w] into features [n, width, h', w']."""
+        """Encode prepared images [n, 1, h, w] into features [n, width, h', w'].
+
+        Raises EncoderError for images of another side than the network is made for.
+        """
+        if self.side is not None and images.shape[2:] != (self.side, self.side):
+            raise EncoderError(
+                f"images of {images.shape[3]}×{images.shape[2]} pixels, but the encoder takes "
+                f"{self.side}×{self.side}; set the cache's size or the encoder's image_size / "
+                "img_size"
+            )
         features: Tensor = self.trunk(_mark_channels_last(images))
         return features
+
+    def pool(self, features: Tensor) -> Tensor:
+        """Turn features [n, width, h', w'] into embeddings [n, embedding_width]."""
+        if self.pooled_side == 1:
+            return features.mean(dim=(2, 3))
+        return adaptive_avg_pool2d(features, self.pooled_side).flatten(1)
 
 
 def build_image_encoder(
     settings: ImageEncoderSettings, *, load_pretrained: bool = True
 ) -> ImageEncoder:
-    """Build the encoder; `load_pretrained=False` leaves pretrained weights to the caller.
+    """Build the encoder; `load_pretrained=False` leaves given weights to the caller.
 
     Raises EncoderError for an unknown name, arguments that the network refuses, a network
-    without feature maps, and weights that cannot be fetched.
+    without feature maps, and weights that cannot be fetched or don't fit.
     """
-    network = _build_network(settings, pretrained=settings.pretrained and load_pretrained)
-    trunk = _take_trunk(network)
-    _take_grey(trunk)
+    if isinstance(settings, ChauhanEncoderSettings):
+        stages = build_residual_trunk(settings.widths)
+        return ImageEncoder(stages, settings.widths[-1], pooled_side=POOLED_SIDE)
+    cut = cut_network(settings, pretrained=settings.pretrained and load_pretrained)
+    side, features = _probe(cut, settings)
+    unused = _find_unused(cut.trunk, features)
+    found = find_input_convolution(cut.trunk)
+    if settings.weights is not None and load_pretrained:
+        if found is not None:
+            change_channels(found[1], len(settings.weights.mean))
+        load_encoder_weights(cut.network, _names_used(cut, unused), settings.weights)
+    for name in unused:
+        set_module(cut.trunk, name, nn.Identity())
+    trunk = _take_grey(cut, settings, found)
     if not DROPOUT_ARGUMENTS & settings.arguments.keys():
         _silence_dropout(trunk)
     replace_norm = NORM_REPLACEMENTS[settings.norm]
     if replace_norm is not None:
         _replace_batch_norms(trunk, replace_norm)
-    return ImageEncoder(trunk, _probe_width(trunk, settings.name))
+    return ImageEncoder(trunk, int(features.shape[1]), side=side)
 
 
-def _build_network(settings: ImageEncoderSettings, *, pretrained: bool) -> nn.Module:
-    models, name = torchvision.models, settings.name
-    arguments: dict[str, Any] = dict(settings.arguments)
-    kind = getattr(models, name, None)
-    if isinstance(kind, type) and issubclass(kind, nn.Module):
-        if pretrained:
-            raise EncoderError(f"{name}: a network of one's own size has no pretrained weights")
-        build: Callable[..., nn.Module] = kind
-    elif name in models.list_models(module=models):
-        build = models.get_model_builder(name)
-        arguments["weights"] = "DEFAULT" if pretrained else None
-    else:
-        known = ", ".join(models.list_models(module=models))
-        raise EncoderError(f"{name!r} is neither a class nor a builder of torchvision: {known}")
-    try:
-        network = build(**arguments)
-    except (TypeError, ValueError) as error:
-        raise EncoderError(f"{name}: arguments {dict(settings.arguments)}: {error}") from error
-    except (URLError, OSError) as error:
-        raise EncoderError(
-            f"{name}: the pretrained weights cannot be fetched ({error}); "
-            "set pretrained: false, or run once where there is a network"
-        ) from error
-    return network
+def _probe(cut: CutNetwork, settings: NamedEncoderSettings) -> tuple[int | None, Tensor]:
+    """Find a side that the trunk takes, and its features there; None says that any will do."""
+    asked = [_as_side(settings.arguments.get(key)) for key in SIZE_ARGUMENTS]
+    sides = [side for side in (PROBE_SIDE, *asked, cut.side) if side]
+    for side in dict.fromkeys(sides):
+        try:
+            features = _run(cut.trunk, side)
+        except EncoderError:
+            raise
+        except (RuntimeError, ValueError, AssertionError, NotImplementedError, IndexError) as error:
+            problem: Exception = error
+            continue
+        if features.ndim != 4 or features.shape[2] != features.shape[3]:
+            raise EncoderError(
+                f"{settings.name}: gives {tuple(features.shape)} for one square image; "
+                "expected feature maps [1, width, h, h], which Grad-CAM needs"
+            )
+        return None if side == PROBE_SIDE else side, features
+    raise EncoderError(f"{settings.name}: gives no feature maps ({problem})") from problem
 
 
-def _take_trunk(network: nn.Module) -> nn.Module:
-    """Cut off pooling and classifier; torchvision names these parts alike in every family."""
-    if isinstance(network, torchvision.models.DenseNet):
-        # Its forward applies this ReLU outside of `features`.
-        return nn.Sequential(network.features, nn.ReLU(inplace=True))
-    features = getattr(network, "features", None)
-    if isinstance(features, nn.Module):
-        return features
-    parts = [part for name, part in network.named_children() if name not in CLASSIFIER_PARTS]
-    return nn.Sequential(*parts)
+def _run(trunk: nn.Module, side: int) -> Tensor:
+    was_training = trunk.training
+    with torch.enable_grad():
+        features: Tensor = trunk.eval()(torch.zeros(1, 3, side, side))
+    trunk.train(was_training)
+    return features
 
 
-def _take_grey(trunk: nn.Module) -> None:
-    """Give the first convolution one channel; summed weights see grey as they saw RGB."""
-    name, first = next((n, m) for n, m in trunk.named_modules() if isinstance(m, nn.Conv2d))
-    grey = nn.Conv2d(
-        1,
-        first.out_channels,
-        (first.kernel_size[0], first.kernel_size[1]),
-        (first.stride[0], first.stride[1]),
-        padding=first.padding if isinstance(first.padding, str) else first.padding[0],
-        bias=first.bias is not None,
+def _as_side(value: JsonValue) -> int | None:
+    if isinstance(value, list) and value:
+        value = value[-1]
+    return value if isinstance(value, int) else None
+
+
+def _find_unused(trunk: nn.Module, features: Tensor) -> list[str]:
+    """Name the outermost modules (classifiers) whose weights no feature comes from.
+
+    They are dropped: a weight that never gets a gradient stops training on several processes.
+    """
+    used, seen, waiting = set(), set(), [features.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        used.add(id(getattr(node, "variable", None)))
+        waiting += [before for before, _ in node.next_functions]
+    unused: list[str] = []
+    for name, module in trunk.named_modules():
+        weights = {id(p) for p in module.parameters() if p.requires_grad}
+        is_inside = any(name.startswith(f"{outer}.") for outer in unused)
+        if name and weights and not weights & used and not is_inside:
+            unused.append(name)
+    return unused
+
+
+def _names_used(cut: CutNetwork, unused: list[str]) -> set[str]:
+    """Name, as the network does, the tensors that the features come from."""
+    kept = {id(t) for t in (*cut.trunk.parameters(), *cut.trunk.buffers())}
+    for name in unused:
+        module = cut.trunk.get_submodule(name)
+        kept -= {id(t) for t in (*module.parameters(), *module.buffers())}
+    named = (*cut.network.named_parameters(), *cut.network.named_buffers())
+    return {name for name, tensor in named if id(tensor) in kept} & cut.network.state_dict().keys()
+
+
+def _take_grey(
+    cut: CutNetwork, settings: NamedEncoderSettings, found: tuple[str, nn.Conv2d] | None
+) -> nn.Module:
+    mean, deviation = cut.mean, cut.deviation
+    if settings.weights is not None:
+        mean, deviation = settings.weights.mean, settings.weights.deviation
+    if found is None:
+        return nn.Sequential(GreyToChannels(mean, deviation), cut.trunk)
+    name, first = found
+    is_taught = settings.starts_taught
+    set_module(
+        cut.trunk, name, fold_channels(first, mean, deviation) if is_taught else sum_channels(first)
     )
-    with torch.no_grad():
-        grey.weight.copy_(first.weight.sum(dim=1, keepdim=True))
-        if first.bias is not None and grey.bias is not None:
-            grey.bias.copy_(first.bias)
-    _set_module(trunk, name, grey)
+    return cut.trunk
 
 
 def _silence_dropout(trunk: nn.Module) -> None:
     for module in trunk.modules():
-        if isinstance(module, nn.Dropout | nn.Dropout2d | StochasticDepth):
+        if isinstance(module, nn.Dropout | nn.Dropout1d | nn.Dropout2d | StochasticDepth):
             module.p = 0.0
+        elif isinstance(getattr(module, "drop_prob", None), float):  # timm's stochastic depth
+            module.drop_prob = 0.0  # type: ignore[assignment]
 
 
 def _to_group_norm(norm: nn.BatchNorm2d) -> nn.Module:
@@ -174,28 +231,9 @@ NORM_REPLACEMENTS: dict[str, Callable[[nn.BatchNorm2d], nn.Module] | None] = {
 def _replace_batch_norms(trunk: nn.Module, replace: Callable[[nn.BatchNorm2d], nn.Module]) -> None:
     norms = [(n, m) for n, m in trunk.named_modules() if isinstance(m, nn.BatchNorm2d)]
     for name, norm in norms:
-        _set_module(trunk, name, replace(norm))
-
-
-def _set_module(root: nn.Module, name: str, module: nn.Module) -> None:
-    parent, _, last = name.rpartition(".")
-    setattr(root.get_submodule(parent), last, module)
-
-
-def _probe_width(trunk: nn.Module, name: str) -> int:
-    was_training = trunk.training
-    try:
-        with torch.no_grad():
-            features = trunk.eval()(torch.zeros(1, 1, PROBE_SIDE, PROBE_SIDE))
-    except (RuntimeError, NotImplementedError, AssertionError) as error:
-        raise EncoderError(f"{name}: cannot be cut before its classifier ({error})") from error
-    trunk.train(was_training)
-    if features.ndim != 4 or features.shape[2] != features.shape[3]:
-        raise EncoderError(
-            f"{name}: gives {tuple(features.shape)} for one square image; "
-            "expected feature maps [1, width, h, h], as convolutional networks give"
-        )
-    return int(features.shape[1])
+        # timm's norms carry their activation.
+        rest = [part for part in norm.children() if not isinstance(part, nn.Identity)]
+        set_module(trunk, name, nn.Sequential(replace(norm), *rest) if rest else replace(norm))
 
 
 def _mark_channels_last(images: Tensor) -> Tensor:

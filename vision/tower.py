@@ -33,7 +33,8 @@ class TowerSettings(Settings):
 class TowerOutput(NamedTuple):
     """What the tower gives for n images.
 
-    features: [n, width, h', w']. embeddings: [n, width], the mean of the features over place.
+    features: [n, width, h', w']. embeddings: [n, tower width], the features pooled over
+    place (`ImageEncoder.pool`).
     severity_logits: [n, 3], cumulative, P(y > k) = sigmoid. finding_logits: [n, findings].
     """
 
@@ -54,7 +55,7 @@ class ImageTower(nn.Module):
         super().__init__()
         self.settings = settings
         self.encoder = build_image_encoder(settings.encoder, load_pretrained=load_pretrained)
-        self.width = self.encoder.width
+        self.width = self.encoder.embedding_width
         self.severity_head = SeverityHead(self.width)
         count = len(settings.findings)
         self.finding_head = nn.Linear(self.width, count) if count else None
@@ -65,6 +66,6 @@ class ImageTower(nn.Module):
 
     def grade_features(self, features: Tensor) -> TowerOutput:
         """Pool and grade feature maps [n, width, h', w']."""
-        embeddings = features.mean(dim=(2, 3))
+        embeddings = self.encoder.pool(features)
         findings = embeddings[:, :0] if self.finding_head is None else self.finding_head(embeddings)
         return TowerOutput(features, embeddings, self.severity_head(embeddings), findings)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from joint.targets import finding_targets, severity_targets
+from vision.uncertain_labels import IgnoreSettings, OnesSettings, SoftSettings
 
 SOFT = {f"edema_p{level}": [None, None, 0.1, 0.2] for level in range(4)}
 SOFT["edema_p3"] = [None, None, 0.7, 0.2]
@@ -31,13 +32,17 @@ def test_a_table_without_soft_labels_gives_its_grades():
 
 
 @pytest.mark.parametrize(
-    ("policy", "expected"), [("soft", 0.6), ("ones", 1.0), ("zeros", 0.0), ("ignore", None)]
+    ("policy", "expected", "is_known"),
+    [
+        (SoftSettings(), [0.9, 0.0, 0.6, 0.0], [True, True, True, False]),
+        (OnesSettings(), [1.0, 0.0, 1.0, 0.0], [True, True, True, False]),
+        (IgnoreSettings(), [1.0, 0.0, 0.0, 0.0], [True, True, False, False]),
+    ],
 )
-def test_uncertain_teaches_what_the_policy_says(policy, expected):
+def test_uncertain_teaches_what_the_policy_says(policy, expected, is_known):
     frame = table(Edema=pd.array([1, 0, -1, None], dtype="Int8"), Edema_p=[0.9, None, 0.6, 0.3])
-    values, known = finding_targets(frame, ["Edema", "Fracture"], uncertain=policy)
-    assert values[:2, 0] == pytest.approx([0.9, 0.0])
-    assert known[:, 0].tolist() == [True, True, expected is not None, False]
-    assert values[2, 0] == pytest.approx(expected or 0.0)
+    values, known = finding_targets(frame, ["Edema", "Fracture"], uncertain=policy, seed=0)
+    assert values[:, 0] == pytest.approx(expected)
+    assert known[:, 0].tolist() == is_known
     assert not known[:, 1].any()
     assert values.dtype == np.float32
