@@ -29,13 +29,23 @@ def explain_severity(tower: ImageTower, images: Tensor) -> Heatmaps:
     images: [n, 1, h, w], prepared. Returns float32 [n, h, w] in [0, 1]; each map's maximum is
     one, except where nothing speaks for a higher grade (all zero). Selvaraju et al. 2017.
     """
-    return _explain(tower, images, lambda graded: graded.severity_logits.sigmoid().sum(dim=1))
+    return explain(tower, images, expected_grade)
 
 
 def explain_finding(tower: ImageTower, images: Tensor, finding: str) -> Heatmaps:
     """Grad-CAM on the logit of one of the tower's findings; shapes as `explain_severity`."""
+    return explain(tower, images, finding_logit(tower, finding))
+
+
+def expected_grade(graded: TowerOutput) -> Tensor:
+    """Give E[y] of n images: [n], 0 to 3."""
+    return graded.severity_logits.sigmoid().sum(dim=1)
+
+
+def finding_logit(tower: ImageTower, finding: str) -> Target:
+    """Give the function that takes a finding's logits [n] from the tower's output."""
     column = tower.settings.findings.index(finding)
-    return _explain(tower, images, lambda graded: graded.finding_logits[:, column])
+    return lambda graded: graded.finding_logits[:, column]
 
 
 def overlay(image: NDArray[np.float32], heatmap: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -48,7 +58,11 @@ def overlay(image: NDArray[np.float32], heatmap: NDArray[np.float32]) -> NDArray
     return mixed
 
 
-def _explain(tower: ImageTower, images: Tensor, target: Target) -> Heatmaps:
+def explain(tower: ImageTower, images: Tensor, target: Target) -> Heatmaps:
+    """Grad-CAM on any number per image; shapes as `explain_severity`.
+
+    The layer is the encoder's last feature map, which every encoder gives as [n, width, h', w'].
+    """
     was_training = tower.training
     tower.eval()
     with torch.no_grad():
