@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= runs/demo
 
-.PHONY: help setup check test demo wheel fix constraints
+.PHONY: help setup check test demo fix constraints
 
 help: ## what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -12,6 +12,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Kerley needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --progress-bar off --constraint constraints.txt --editable '.[dev,dicom-jpeg]'
+	$(BIN)/kerley compile || echo 'The labeler stays plain Python, which is slower.'
 	touch $@
 
 setup: $(VENV)/.ready ## make the virtual environment and install Kerley from constraints.txt
@@ -27,10 +28,6 @@ test: setup ## every test that is neither slow nor needs a GPU
 
 demo: setup ## the main job on the embedded corpus: reports to grader, in under eight minutes
 	$(BIN)/kerley demo --out $(DEMO)
-
-wheel: setup ## a wheel whose labeler is compiled to C (needs a C compiler)
-	$(BIN)/python -m pip install --progress-bar off --constraint constraints.txt setuptools wheel
-	KERLEY_COMPILE=1 $(BIN)/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist .
 
 fix: setup ## repair what can be repaired
 	$(BIN)/ruff check --fix .

@@ -29,6 +29,7 @@ from side_by_side import FLOOR, Race
 from worker_processes import time_workers
 
 from data_cards.corpora import read_source
+from text_labeler.compiled import is_compiled
 
 LAYOUTS: dict[str, Callable[[str], str]] = {
     "as they are": str,
@@ -107,6 +108,7 @@ def describe(options: argparse.Namespace, reports: list[str]) -> dict[str, Any]:
         "python": platform.python_version(),
         "spacy": version("spacy"),
         "kerley": version("kerley"),
+        "compiled": is_compiled(),
         "cores": os.cpu_count(),
         "synthetic_reports": options.corpus,
         "synthetic_new_share": options.new_share,

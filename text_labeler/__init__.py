@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from text_labeler.compiled import use_compiled
+
 if TYPE_CHECKING:
     from text_labeler.labeler import Labeler
 
 __all__ = ["Labeler"]
+
+use_compiled()
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The compiled labeler reads as the plain one does."""
+"""The compiled labeler reads as the plain one does, and only while its source is unchanged."""
 
 from __future__ import annotations
 
@@ -6,53 +6,63 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
 
-from text_labeler import Labeler
+from text_labeler import compiled
 
-ROOT = Path(__file__).parents[2]
-CASES = ROOT / "tests" / "text_labeler" / "cases"
+CASES = Path(__file__).parent / "cases"
 LABEL_THEM = """
 import json, sys
-from text_labeler import Labeler, phrases
-assert not phrases.__file__.endswith(".py"), phrases.__file__
-print(json.dumps(list(Labeler().pipe(json.load(sys.stdin)))))
+from text_labeler import Labeler
+from text_labeler.compiled import is_compiled
+labels = [list(result) for result in Labeler().pipe(json.load(sys.stdin))]
+print(json.dumps([is_compiled(), labels]))
 """
 
 
-SETUPTOOLS = int(version("setuptools").split(".")[0])
+def label_in_process(texts, root):
+    run = subprocess.run(
+        [sys.executable, "-c", LABEL_THEM],
+        env={**os.environ, compiled.ROOT_VARIABLE: str(root)},
+        input=json.dumps(texts),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(run.stdout)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(SETUPTOOLS < 77, reason="needs setuptools 77 or newer (`make wheel` has it)")
-def test_the_compiled_labeler_gives_the_same_labels_and_evidence(tmp_path):
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
-    environment = {**os.environ, "KERLEY_COMPILE": "1"}
-    source = tmp_path / "source"
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
-    for name in filter(None, listed.stdout.decode().split("\0")):
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).write_bytes((ROOT / name).read_bytes())
-    subprocess.run([*build, "--wheel-dir", tmp_path, source], env=environment, check=True)
-    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
-        wheel.extractall(tmp_path / "wheel")
+def test_the_compiled_labeler_gives_the_same_labels_and_evidence(tmp_path, monkeypatch):
+    monkeypatch.setenv(compiled.ROOT_VARIABLE, str(tmp_path))
+    folder = compiled.compile_modules()
+    assert {file.name.split(".")[0] for file in (folder / "text_labeler").iterdir()} == set(
+        compiled.MODULES
+    )
     texts = [
         row[0]
         for path in sorted(CASES.glob("*.yaml"))
         for rows in yaml.safe_load(path.read_text()).values()
         for row in rows
     ]
-    run = subprocess.run(
-        [sys.executable, "-c", LABEL_THEM],
-        cwd=tmp_path / "wheel",
-        input=json.dumps(texts),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(run.stdout) == json.loads(json.dumps(list(Labeler().pipe(texts))))
+    in_c, plain = label_in_process(texts, tmp_path), label_in_process(texts, "0")
+    assert (in_c[0], plain[0]) == (True, False)
+    assert in_c[1] == plain[1]
+
+
+def test_modules_compiled_from_another_source_are_not_used(tmp_path):
+    stale = tmp_path / f"0123456789abcdef-{sys.implementation.cache_tag}" / "text_labeler"
+    stale.mkdir(parents=True)
+    (stale / "phrases.so").write_bytes(b"no library at all")
+    assert label_in_process(["Edema."], tmp_path)[0] is False
+
+
+def test_what_cannot_be_compiled_is_said_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setenv(compiled.ROOT_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(compiled, "MODULES", ("no_such_module",))
+    with pytest.raises(compiled.CompileError, match="needs mypy and setuptools"):
+        compiled.compile_modules()
+    assert list(tmp_path.iterdir()) == []
