@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import struct
 import warnings
@@ -10,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, BinaryIO, cast, get_args
 
 import numpy as np
 import pydicom
@@ -20,7 +19,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import JPEG2000TransferSyntaxes
 
-from vision.dicom_safety import refuse_hostile_codestream, refuse_inflation
+from vision.dicom_safety import read_dataset, refuse_hostile_codestream
 from vision.dicom_window import Toning, keep_stored_bits, tone, tone_like_mimic
 from vision.raster_images import note_colour
 from vision.xray_image import (
@@ -34,6 +33,7 @@ from vision.xray_image import (
 
 DICOM_MAGIC = slice(128, 132)
 RADIOGRAPH_MODALITIES = frozenset({"CR", "DX", "RG", "RF", "XA", "PX"})
+MAX_HEADER_VALUE = 1 << 16
 OPENJPEG = "the package pylibjpeg-openjpeg"
 LIBJPEG = "the package pylibjpeg-libjpeg (Kerley's extra `dicom-jpeg`)"
 VIEW_POSITIONS = frozenset(
@@ -64,12 +64,20 @@ def is_dicom(data: bytes) -> bool:
     return data[DICOM_MAGIC] == b"DICM"
 
 
+def read_header(path: Path, file: BinaryIO) -> pydicom.Dataset:
+    """Read a DICOM file up to its pixels, without values over 64 KiB."""
+    with _quiet_pydicom():
+        try:
+            return pydicom.dcmread(file, stop_before_pixels=True, defer_size=MAX_HEADER_VALUE)
+        except DICOM_ERRORS as error:
+            raise ImageError(path, _broken(error)) from error
+
+
 def decode_dicom(path: Path, data: bytes, sha256: str, *, equalization: Equalization) -> XrayImage:
     """Decode the bytes of one DICOM file; see `vision.images.read_image` for the rules."""
     with _quiet_pydicom():
         try:
-            refuse_inflation(path, data)
-            dataset = pydicom.dcmread(io.BytesIO(data))
+            dataset = read_dataset(path, data)
             notes = _check_header(path, dataset)
             stored = _read_pixels(path, dataset)
             toning = _tone(path, dataset, stored, notes, equalization)
@@ -79,8 +87,11 @@ def decode_dicom(path: Path, data: bytes, sha256: str, *, equalization: Equaliza
         except ImageError:
             raise
         except DICOM_ERRORS as error:
-            reason = f"truncated or malformed DICOM ({type(error).__name__})"
-            raise ImageError(path, reason) from error
+            raise ImageError(path, _broken(error)) from error
+
+
+def _broken(error: Exception) -> str:
+    return f"truncated or malformed DICOM ({type(error).__name__})"
 
 
 @contextmanager

@@ -18,7 +18,8 @@ def equalize_pixels(stored: NDArray[np.generic], *, inverted: bool) -> NDArray[n
     lowest = int(stored.min())
     places = stored.astype(np.int64) - lowest
     grey = equalize_like_mimic(np.bincount(places.ravel()), inverted=inverted)
-    return (grey.astype(np.float32) / np.float32(LEVELS - 1))[places]
+    pixels: NDArray[np.float32] = (grey.astype(np.float32) / np.float32(LEVELS - 1))[places]
+    return pixels
 
 
 def equalize_like_mimic(counts: NDArray[np.int64], *, inverted: bool) -> NDArray[np.uint8]:
@@ -48,4 +49,5 @@ def equalization_table(histogram: NDArray[np.int64]) -> NDArray[np.uint8]:
     reached = np.cumsum(histogram) - histogram[darkest]
     scale = np.float32(LEVELS - 1) / np.float32(others)
     table = np.rint(np.maximum(reached, 0).astype(np.float32) * scale)
-    return np.minimum(table, LEVELS - 1).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.minimum(table, LEVELS - 1).astype(np.uint8)
+    return levels

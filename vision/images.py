@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from vision.dicom_images import decode_dicom, is_dicom
+from vision.image_files import read_bytes
 from vision.raster_images import RasterOptions, decode_raster
-from vision.xray_image import MAX_FILE_BYTES, Equalization, ImageError, Provenance, XrayImage
+from vision.xray_image import Equalization, ImageError, Provenance, XrayImage
 
 __all__ = ["IMAGE_SUFFIXES", "ImageError", "Provenance", "XrayImage", "read_image"]
 
@@ -41,7 +42,7 @@ def read_image(
     Raises ImageError naming the file and the reason: not an image, truncated, several frames,
     over 50 megapixels or 16,000 pixels a side.
     """
-    data = _read_bytes(path)
+    data = read_bytes(path)
     sha256 = hashlib.sha256(data).hexdigest()
     if is_dicom(data):
         image = decode_dicom(path, data, sha256, equalization=equalization)
@@ -61,16 +62,3 @@ def _check_contrast(path: Path, image: XrayImage) -> XrayImage:
     note = f"low contrast: {high - low:.0%} of the grey range is used"
     warnings = (*image.provenance.warnings, note)
     return XrayImage(image.pixels, image.provenance.model_copy(update={"warnings": warnings}))
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise ImageError(path, f"{size >> 20} MiB; the limit is {MAX_FILE_BYTES >> 20} MiB")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError(path, error.strerror or type(error).__name__) from error
-    if not data:
-        raise ImageError(path, "the file is empty")
-    return data

@@ -43,7 +43,7 @@ STORED = {
     uid.JPEGLSNearLossless: ("jpeg_ls_near_3.jls", 3),
     uid.HTJ2KLossless: ("htj2k_reversible.j2c", 0),
     uid.HTJ2KLosslessRPCL: ("htj2k_reversible.j2c", 0),
-    uid.HTJ2K: ("htj2k_lossy.j2c", 10),
+    uid.HTJ2K: ("htj2k_lossy.j2c", 12),
 }
 """Syntax, file, and the greatest difference in stored values that its loss allows."""
 
