@@ -1,25 +1,24 @@
-"""Fill one block of an image cache: what a worker process does."""
+"""Fill one shard of an image cache: what a worker process does."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from configs.files import write_json
-from vision.framing import CacheSettings, read_framed
-from vision.xray_image import ImageError
+from configs.files import write_atomically, write_json
+from vision.cache_shards import CacheError, encode_row
+from vision.framing import CacheSettings, frame_image, read_for_framing
+from vision.xray_image import ImageError, XrayImage
 
-
-class CacheError(ValueError):
-    """An image cache that can't be built or read; the message names the folder or file."""
+MASK_VALUES = 8
+"""An image of no more grey values than this is a mask: JPEG would change them."""
+MASK_SAMPLE_SIDE = 128
 
 
 class Source(NamedTuple):
@@ -31,9 +30,9 @@ class Source(NamedTuple):
 
 
 class Former(NamedTuple):
-    """What another generation knows of a file: its pixel file and its line of the index."""
+    """What another generation knows of a file: its shard and its line of the index."""
 
-    pixels: Path
+    shard: Path
     record: dict[str, Any]
 
 
@@ -42,7 +41,7 @@ class BlockJob:
     """The rows from `first_row` on, one per source; `former` lies parallel to `sources`."""
 
     settings: CacheSettings
-    pixels: Path
+    shard: Path
     record: Path
     first_row: int
     sources: tuple[Source, ...]
@@ -50,45 +49,47 @@ class BlockJob:
 
 
 def fill_block(job: BlockJob) -> int:
-    """Write the pixels of a block, then its record; returns the number of rows."""
-    size = job.settings.size
-    block = np.zeros((len(job.sources), size, size), dtype=np.uint8)
+    """Write a shard, then its record; returns the number of rows."""
+    shard = bytearray()
     records = []
     for place, (source, former) in enumerate(zip(job.sources, job.former, strict=True)):
-        record: dict[str, Any] = {
-            "row": job.first_row + place,
-            "path": source.path,
-            "bytes": source.bytes,
-            "mtime_ns": source.mtime_ns,
-            "reason": None,
-        }
+        record: dict[str, Any] = {"row": job.first_row + place, **source._asdict(), "reason": None}
         try:
-            record |= _take_over(source, former, block[place]) or _decode(
-                source, job.settings, block[place]
-            )
+            stored, more = _take_over(source, former) or _decode(source, job.settings)
         except ImageError as error:
             record["reason"] = error.reason
+        else:
+            lies = {"offset": len(shard), "length": len(stored), "crc32": zlib.crc32(stored)}
+            record |= lies | more
+            shard += stored
         records.append(record)
-    _write_pixels(job, block)
-    write_json(job.record, records)
+    _write(job, shard, records)
     return len(records)
 
 
-def _decode(source: Source, settings: CacheSettings, target: NDArray[np.uint8]) -> dict[str, Any]:
-    framed = read_framed(Path(source.path), settings)
-    target[:] = framed.pixels
-    return {
+def _decode(source: Source, settings: CacheSettings) -> tuple[bytes, dict[str, Any]]:
+    image = read_for_framing(Path(source.path), settings)
+    if settings.storage == "jpeg":
+        _refuse_mask(Path(source.path), image)
+    framed = frame_image(image, settings)
+    return encode_row(framed.pixels, settings), {
         "sha256": framed.provenance.sha256,
-        "crc32": zlib.crc32(framed.pixels.data),
         **framed.placement._asdict(),
         "provenance": framed.provenance.model_dump_json(),
     }
 
 
-def _take_over(
-    source: Source, former: Former | None, target: NDArray[np.uint8]
-) -> dict[str, Any] | None:
-    """Copy the pixels of a file that hasn't changed; None when it has, or they are damaged."""
+def _refuse_mask(path: Path, image: XrayImage) -> None:
+    step = max(1, min(image.pixels.shape) // MASK_SAMPLE_SIDE)
+    values = len(np.unique(image.pixels[::step, ::step]))
+    if values <= MASK_VALUES:
+        raise ImageError(
+            path, f"only {values} grey values, like a mask: JPEG would change them; store it raw"
+        )
+
+
+def _take_over(source: Source, former: Former | None) -> tuple[bytes, dict[str, Any]] | None:
+    """Copy the row of a file that hasn't changed; None when it has, or the row is damaged."""
     if former is None or source.bytes != former.record["bytes"]:
         return None
     if source.mtime_ns != former.record["mtime_ns"]:
@@ -98,26 +99,26 @@ def _take_over(
             return None
         if sha256 != former.record["sha256"]:
             return None
-    stored = np.fromfile(
-        former.pixels, np.uint8, target.size, offset=former.record["row"] * target.size
-    )
-    if stored.size != target.size or zlib.crc32(stored.data) != former.record["crc32"]:
-        return None
-    target[:] = stored.reshape(target.shape)
-    kept = ("sha256", "crc32", "top", "left", "height", "width", "provenance")
-    return {name: former.record[name] for name in kept}
-
-
-def _write_pixels(job: BlockJob, block: NDArray[np.uint8]) -> None:
     try:
-        with job.pixels.open("rb+") as file:
-            file.seek(job.first_row * job.settings.size**2)
-            file.write(block.tobytes())
-            file.flush()
-            os.fsync(file.fileno())
+        with former.shard.open("rb") as file:
+            file.seek(former.record["offset"])
+            stored = file.read(former.record["length"])
+    except OSError:
+        return None
+    if zlib.crc32(stored) != former.record["crc32"]:
+        return None
+    kept = ("sha256", "top", "left", "height", "width", "provenance")
+    return stored, {name: former.record[name] for name in kept}
+
+
+def _write(job: BlockJob, shard: bytearray, records: list[dict[str, Any]]) -> None:
+    try:
+        with write_atomically(job.shard) as temporary:
+            temporary.write_bytes(shard)
+        write_json(job.record, records)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         raise CacheError(
-            f"{job.pixels}: the disk is full; free some and run again, finished blocks are kept"
+            f"{job.shard}: the disk is full; free some and run again, finished shards are kept"
         ) from error

@@ -1,8 +1,7 @@
 """Build one generation of an image cache: in parallel, resumable, the same bytes every time.
 
-Each block of rows is one job. Its pixels are written to their place in `pixels.u8` and flushed
-before its record in `blocks/` appears, so that after `kill -9` every block is either recorded
-and whole, or done again.
+Each shard of rows is one job. It is written whole and flushed before its record in `blocks/`
+appears, so that after `kill -9` every shard is either recorded and whole, or done again.
 """
 
 from __future__ import annotations
@@ -10,9 +9,11 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
+import multiprocessing.connection
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -27,13 +28,16 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from configs.files import hash_json, write_atomically, write_json
-from vision.cache_block import BlockJob, CacheError, Former, Source, fill_block
+from vision.cache_block import BlockJob, Former, Source, fill_block
+from vision.cache_shards import CacheError, name_shard
 from vision.framing import CacheSettings
 
 logger = logging.getLogger(__name__)
 
 BLOCK_ROWS = 64
 INDEX_BYTES_PER_ROW = 600
+JPEG_SHARE = 0.4
+"""Of the raw size, for the announcement: X-rays take about a quarter, noisy ones more."""
 INDEX_TYPES = pa.schema(
     [
         ("row", pa.int64()),
@@ -42,6 +46,8 @@ INDEX_TYPES = pa.schema(
         ("mtime_ns", pa.int64()),
         ("reason", pa.string()),
         ("sha256", pa.string()),
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
         ("crc32", pa.uint32()),
         ("top", pa.int32()),
         ("left", pa.int32()),
@@ -62,9 +68,9 @@ class Generation:
     sources: tuple[Source, ...]
 
     @property
-    def pixels(self) -> Path:
-        """The memory-mapped pixels, uint8 [sources, size, size]."""
-        return self.folder / "pixels.u8"
+    def rows_per_shard(self) -> int:
+        """Rows in every shard but the last."""
+        return BLOCK_ROWS
 
     @property
     def index(self) -> Path:
@@ -73,8 +79,14 @@ class Generation:
 
     @property
     def pixel_bytes(self) -> int:
-        """Size of the whole pixel file."""
-        return len(self.sources) * self.settings.size**2
+        """Size of all shards; an estimate where they hold JPEG."""
+        share = 1.0 if self.settings.storage == "raw" else JPEG_SHARE
+        return round(len(self.sources) * self.settings.size**2 * share)
+
+    @property
+    def shards(self) -> Path:
+        """The folder of shards, BLOCK_ROWS rows each."""
+        return self.folder / "shards"
 
     def record_of(self, block: int) -> Path:
         """Where a finished block is recorded."""
@@ -96,16 +108,18 @@ def name_generation(sources: tuple[Source, ...], settings: CacheSettings) -> str
     return hash_json([settings.preprocessing_hash, [list(source) for source in sources]])[:16]
 
 
-def build_generation(generation: Generation, *, workers: int) -> pd.DataFrame:
+def build_generation(
+    generation: Generation, *, workers: int, announce: Callable[[str], object]
+) -> pd.DataFrame:
     """Do what is missing and return the index; see `vision.cache.build_cache`."""
+    _clear_temporary(generation.folder.parent)
     if not generation.index.is_file():
-        _announce(generation)
+        _check_disk(generation, announce)
         generation.record_of(0).parent.mkdir(parents=True, exist_ok=True)
         write_json(generation.folder / "build.json", generation.settings.preprocessing_hash)
-        with generation.pixels.open("ab") as file:
-            file.truncate(generation.pixel_bytes)
         _fill(generation, workers)
         _write_index(generation)
+    shutil.rmtree(generation.record_of(0).parent, ignore_errors=True)
     return pd.read_parquet(generation.index)
 
 
@@ -135,18 +149,32 @@ def _look_at(path: str) -> Source:
     return Source(path, stat.st_size, stat.st_mtime_ns)
 
 
-def _announce(generation: Generation) -> None:
-    """Log the disk that the build needs; raise CacheError when it isn't there."""
-    need = generation.pixel_bytes + INDEX_BYTES_PER_ROW * len(generation.sources)
-    if generation.pixels.is_file():
-        need -= generation.pixels.stat().st_blocks * 512
-    free = shutil.disk_usage(generation.folder.parent).free
-    logger.info("image cache: %d files, %.2f GB of disk", len(generation.sources), need / 1e9)
+def _clear_temporary(folder: Path) -> None:
+    """Delete what a killed build was writing."""
+    for file in folder.rglob(".*.tmp"):
+        file.unlink()
+
+
+def _check_disk(generation: Generation, announce: Callable[[str], object]) -> None:
+    """Announce the disk that the build needs; raise CacheError when it isn't there."""
+    folder, count = generation.folder.parent, len(generation.sources)
+    need = generation.pixel_bytes + INDEX_BYTES_PER_ROW * count
+    done = sum(file.stat().st_size for file in generation.shards.glob("*"))
+    need = max(0, need - done)
+    free = shutil.disk_usage(folder).free
+    announce(
+        f"image cache: {count:,} files need {'about ' * (generation.settings.storage == 'jpeg')}"
+        f"{_say_bytes(need)} of disk, {_say_bytes(free)} are free"
+    )
     if need > free:
         raise CacheError(
-            f"{generation.folder.parent}: the image cache needs {need / 1e9:.2f} GB, "
-            f"{free / 1e9:.2f} GB are free; choose another folder or a smaller size"
+            f"{folder}: the image cache needs {_say_bytes(need)}, "
+            f"{_say_bytes(free)} are free; choose another folder or a smaller size"
         )
+
+
+def _say_bytes(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
 def _fill(generation: Generation, workers: int) -> None:
@@ -167,7 +195,7 @@ def _fill(generation: Generation, workers: int) -> None:
 def _fill_in_parallel(jobs: list[BlockJob], workers: int, update: Callable[[int], object]) -> None:
     # Spawned, not forked: the caller may hold threads of torch.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupt) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_parent) as pool:
         running = [pool.submit(fill_block, job) for job in jobs]
         try:
             for done in as_completed(running):
@@ -181,9 +209,20 @@ def _fill_in_parallel(jobs: list[BlockJob], workers: int, update: Callable[[int]
             pool.shutdown(cancel_futures=True)
 
 
-def _ignore_interrupt() -> None:
-    """Leave Ctrl-C to the parent, which stops handing out blocks."""
+def _follow_parent() -> None:
+    """Leave Ctrl-C to the parent, which stops handing out blocks, and end when it is killed.
+
+    A worker that outlived it would write into a folder that the next build has already finished.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _job(generation: Generation, block: int, former: dict[str, Former]) -> BlockJob:
@@ -191,7 +230,7 @@ def _job(generation: Generation, block: int, former: dict[str, Former]) -> Block
     sources = generation.sources[first : first + BLOCK_ROWS]
     return BlockJob(
         settings=generation.settings,
-        pixels=generation.pixels,
+        shard=generation.shards / name_shard(block, generation.settings),
         record=generation.record_of(block),
         first_row=first,
         sources=sources,
@@ -206,9 +245,11 @@ def _find_former(generation: Generation) -> dict[str, Former]:
         folder = build.parent
         if json.loads(build.read_text()) != generation.settings.preprocessing_hash:
             continue
-        for record in _read_records(Generation(folder, generation.settings, ())):
+        other = Generation(folder, generation.settings, ())
+        for record in _read_records(other):
             if record["reason"] is None:
-                found[record["path"]] = Former(folder / "pixels.u8", record)
+                shard = name_shard(record["row"] // BLOCK_ROWS, generation.settings)
+                found[record["path"]] = Former(other.shards / shard, record)
     return found
 
 
@@ -225,4 +266,3 @@ def _write_index(generation: Generation) -> None:
     table = pa.Table.from_pylist(_read_records(generation), schema=INDEX_TYPES)
     with write_atomically(generation.index) as temporary:
         pq.write_table(table, temporary, compression="zstd")
-    shutil.rmtree(generation.record_of(0).parent)

@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from vision.cache_command import cache
 from vision.export_command import app as export_commands
 
 app = typer.Typer()
+app.add_typer(cache, name="cache")
 app.registered_commands.extend(export_commands.registered_commands)
 
 

@@ -38,12 +38,12 @@ def test_grey_stored_in_another_mode_is_the_same_grey(tmp_path: Path, mode: str)
 
 def test_jpeg_is_read_and_may_be_decoded_at_reduced_size(tmp_path: Path) -> None:
     path = tmp_path / "xray.jpg"
-    Image.fromarray(draw_xray(3, height=900, width=1200)).save(path, quality=95)
-    full, reduced = read_image(path), read_image(path, at_least=250)
-    assert full.pixels.shape == (900, 1200)
-    assert reduced.pixels.shape == (225, 300)
-    assert (reduced.provenance.height, reduced.provenance.width) == (900, 1200)
-    block_means = full.pixels.reshape(225, 4, 300, 4).mean(axis=(1, 3))
+    Image.fromarray(draw_xray(3, height=1200, width=1600)).save(path, quality=95)
+    full, reduced = read_image(path), read_image(path, at_least=350)
+    assert full.pixels.shape == (1200, 1600)
+    assert reduced.pixels.shape == (300, 400)
+    assert (reduced.provenance.height, reduced.provenance.width) == (1200, 1600)
+    block_means = full.pixels.reshape(300, 4, 400, 4).mean(axis=(1, 3))
     assert np.abs(reduced.pixels - block_means).max() < 0.05
 
 
