@@ -34,11 +34,16 @@ def open_engine(
     Raises GraderError for an ONNX file that is missing, changed, or of another grader.
     """
     threads = threads or choose_threads()
-    if name == "torch" or (name == "auto" and card.onnx_sha256 is None):
-        from vision.torch_engine import TorchEngine
+    model = read_model(folder, card)
+    if model is not None and name != "torch":
+        return _open_onnx(folder, card, model, threads)
+    if name == "onnx":
+        raise GraderError(
+            f"{folder}: no {ONNX_NAME}; write one with: kerley export {folder} --out {folder}"
+        )
+    from vision.torch_engine import TorchEngine
 
-        return TorchEngine(read_tower(folder, card), threads=threads)
-    return _open_onnx(folder, card, threads)
+    return TorchEngine(read_tower(folder, card), threads=threads)
 
 
 def read_tower(folder: Path, card: GraderCard) -> ImageTower:
@@ -51,10 +56,9 @@ def read_tower(folder: Path, card: GraderCard) -> ImageTower:
         raise GraderError(f"{folder}: {error}") from error
 
 
-def _open_onnx(folder: Path, card: GraderCard, threads: int) -> Engine:
+def _open_onnx(folder: Path, card: GraderCard, model: bytes, threads: int) -> Engine:
     from vision.onnx_engine import OnnxEngine
 
-    model = read_model(folder, card)
     try:
         engine = OnnxEngine(
             model, card.findings, threads=threads, load_tower=partial(read_tower, folder, card)

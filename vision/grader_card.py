@@ -126,14 +126,16 @@ def read_card(folder: Path) -> GraderCard:
     return card
 
 
-def read_model(folder: Path, card: GraderCard) -> bytes:
-    """Read the ONNX file; raises GraderError unless it is the one the card was written for."""
+def read_model(folder: Path, card: GraderCard) -> bytes | None:
+    """Read the ONNX file that the card names; None where it names none.
+
+    Raises GraderError for a file that the card doesn't name, or that it wasn't written for.
+    """
     file = folder / ONNX_NAME
     if card.onnx_sha256 is None:
-        raise GraderError(
-            f"{folder}: its card names no {ONNX_NAME}; "
-            f"write one with: kerley export {folder} --out {folder}"
-        )
+        if file.exists():
+            raise GraderError(f"{file} is not named in {CARD_NAME}; write both with kerley export")
+        return None
     _check_hash(file, card.onnx_sha256)
     return file.read_bytes()
 

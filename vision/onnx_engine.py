@@ -11,6 +11,7 @@ import onnx
 import onnxruntime
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 from vision.engine import TowerScores
 from vision.grader_card import GraderError
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 INPUT = "images"
 EMBEDDINGS, SEVERITY, FINDINGS = "embeddings", "severity_logits", "finding_logits"
+LOAD_ERRORS = (
+    runtime.Fail,
+    runtime.InvalidArgument,
+    runtime.InvalidGraph,
+    runtime.InvalidProtobuf,
+    runtime.NotImplemented,
+    runtime.RuntimeException,
+)
 PLAIN_DOMAINS = frozenset({"", "ai.onnx"})
 ERRORS_ONLY = 3
 
@@ -47,10 +56,19 @@ class OnnxEngine:
         options.inter_op_num_threads = 1
         options.log_severity_level = ERRORS_ONLY
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            model, options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"]
+            )
+        except LOAD_ERRORS as error:
+            raise GraderError(f"not an ONNX model that can run: {error}") from error
         self._outputs = [output.name for output in self._session.get_outputs()]
+        expected = [EMBEDDINGS, SEVERITY] + [FINDINGS] * bool(findings)
+        if self._outputs != expected or [i.name for i in self._session.get_inputs()] != [INPUT]:
+            raise GraderError(
+                f"not an ONNX model of a grader: its outputs are {self._outputs}; "
+                f"expected {expected} from {INPUT!r}"
+            )
         self.findings = findings
         self._load_tower = load_tower
 
@@ -82,6 +100,8 @@ def refuse_unsafe(model: bytes) -> None:
         graph = onnx.load_model_from_string(model)
     except DecodeError as error:
         raise GraderError("not an ONNX model") from error
+    if not graph.graph.node:
+        raise GraderError("not an ONNX model: it is empty")
     domains = {imported.domain for imported in graph.opset_import} - PLAIN_DOMAINS
     if domains:
         raise GraderError(f"an ONNX model with operators of its own ({', '.join(sorted(domains))})")

@@ -77,6 +77,9 @@ def convert_tower(tower: ImageTower, size: int, metadata: dict[str, str]) -> byt
     if program is None:
         raise GraderError("this encoder can't be written as ONNX: the exporter gave nothing")
     model: onnx.ModelProto = program.model_proto
+    if not model.graph.input[0].type.tensor_type.shape.dim[0].dim_param:
+        # The exporter falls back to the example's batch of 2 without a word.
+        raise GraderError("this encoder can't be written as ONNX: it fixes the number of images")
     _forget_sources(model)
     onnx.helper.set_model_props(model, metadata)
     return bytes(model.SerializeToString(deterministic=True))
@@ -111,7 +114,8 @@ class _Scores(nn.Module):
         self.outputs = [EMBEDDINGS, SEVERITY] + [FINDINGS] * bool(tower.settings.findings)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        output = self.tower(images)
+        # Without the encoder's memory layout for torch, which would become a gather of pixels.
+        output = self.tower.grade_features(self.tower.encoder.trunk(images))
         scores = (output.embeddings, output.severity_logits, output.finding_logits)
         return scores[: len(self.outputs)]
 
