@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from vision.explain import Heatmaps, Target, expected_grade, explain, finding_logit
+from vision.explain import explain
+from vision.explained_cases import (
+    BATCH,
+    Example,
+    ExplainedCases,
+    explain_cases,
+    explained_score,
+    explained_value,
+    prepare_files,
+)
 from vision.explanation_scores import (
-    Map,
-    Mask,
     energy_inside,
     pointing_hit,
     rank_correlation,
@@ -30,11 +36,9 @@ from vision.explanation_table import (
     compare,
     mean_intervals,
 )
-from vision.framing import frame_image, read_for_framing, unframe
 from vision.grader import Grader
-from vision.heads import THRESHOLDS
 from vision.intervals import Interval
-from vision.phantom_cases import SEVERITY, PhantomCase, draw_cases, list_targets
+from vision.phantom_cases import PhantomCase, draw_cases, draw_replacements, list_targets
 from vision.removal_curves import (
     RemovalCurves,
     centre_map,
@@ -42,11 +46,8 @@ from vision.removal_curves import (
     random_map,
     removal_curves,
 )
-from vision.torch_engine import prepare_for
-from vision.tower import ImageTower
 from vision.weight_randomisation import randomise_cascading
 
-BATCH = 32
 TOLERANCE_SHARE = 0.03
 """Distance from a sign that still hits it, as a share of the side: 15 of 500 pixels in Zhang et
 al. 2018."""
@@ -74,14 +75,6 @@ class CheckPlan:
     seed: int = 0
 
 
-class Example(NamedTuple):
-    """An image [h, w] in [0, 1], the mask of what is drawn, and the heatmap at full resolution."""
-
-    image: Map
-    sign: Mask
-    heatmap: Map
-
-
 @dataclass(frozen=True)
 class TargetChecks:
     """What the heatmaps of one target are worth.
@@ -101,41 +94,31 @@ class TargetChecks:
     examples: tuple[Example, ...]
 
 
-@dataclass(frozen=True)
-class _Explained:
-    """Cases as the tower sees them [n, 1, s, s], where it looks, and the same at full size."""
-
-    target: str
-    cases: Sequence[PhantomCase]
-    tower: ImageTower
-    prepared: Tensor
-    maps: Heatmaps
-    examples: Sequence[Example]
-
-
 def check_explanations(grader: Grader, phantom: Path, plan: CheckPlan) -> list[TargetChecks]:
     """Check the heatmaps of severity and of every finding that the phantom has masks for.
 
-    Targets that no image of the split shows are left out. Raises ExplanationCheckError when
-    that leaves none, CorpusError when the phantom's truth can't be read. The same seed gives
-    the same numbers on the same machine.
+    Targets that all images of the split show, or none, are left out. Raises
+    ExplanationCheckError when that leaves none, CorpusError when the phantom's truth can't be
+    read. The same seed gives the same numbers on the same machine.
     """
     checks = []
     for target in list_targets(grader.tower.settings.findings):
         rng = np.random.default_rng(plan.seed)
         cases = draw_cases(phantom, target, split=plan.split, images=plan.images, rng=rng)
-        if cases:
-            checks.append(_check_target(_explain_cases(grader, target, cases), plan))
+        without = draw_replacements(phantom, target, split=plan.split, images=len(cases), rng=rng)
+        if without:
+            explained = explain_cases(grader, target, cases)
+            checks.append(_check_target(explained, prepare_files(grader, without), plan))
     if not checks:
         raise ExplanationCheckError(
-            f"{phantom}: no frontal image of the split {plan.split!r} shows a sign"
+            f"{phantom}: no target has frontal images with and without it in split {plan.split!r}"
         )
     return checks
 
 
-def _check_target(explained: _Explained, plan: CheckPlan) -> TargetChecks:
+def _check_target(explained: ExplainedCases, without: Tensor, plan: CheckPlan) -> TargetChecks:
     patients = [case.patient for case in explained.cases]
-    curves = _remove_pixels(explained, plan)
+    curves = _remove_pixels(explained, without, plan)
     drawing = {"seed": plan.seed, "resamples": plan.resamples}
     checks = {**_localise(explained), **_measure_areas(curves)}
     return TargetChecks(
@@ -153,36 +136,7 @@ def _check_target(explained: _Explained, plan: CheckPlan) -> TargetChecks:
     )
 
 
-def _explain_cases(grader: Grader, target: str, cases: Sequence[PhantomCase]) -> _Explained:
-    tower = grader.tower
-    prepared, maps, examples = [], [], []
-    bar = tqdm(total=len(cases), desc=f"{target}: heatmaps", unit="image")
-    for batch in _batches(cases):
-        xrays = [read_for_framing(case.path, grader.input) for case in batch]
-        framed = [frame_image(xray, grader.input) for xray in xrays]
-        prepared.append(prepare_for(tower, np.stack([one.pixels for one in framed])))
-        maps.append(explain(tower, prepared[-1], _differentiated(tower, target)))
-        for case, xray, one, heatmap in zip(batch, xrays, framed, maps[-1], strict=True):
-            full = unframe(heatmap, one.placement, case.sign.shape)
-            examples.append(Example(xray.pixels, case.sign, full))
-        bar.update(len(batch))
-    bar.close()
-    return _Explained(target, cases, tower, torch.cat(prepared), np.concatenate(maps), examples)
-
-
-def _differentiated(tower: ImageTower, target: str) -> Target:
-    return expected_grade if target == SEVERITY else finding_logit(tower, target)
-
-
-def _score(tower: ImageTower, target: str) -> Target:
-    """Give a function to scores [n] in [0, 1]: a third of E[y], or a finding's probability."""
-    value = _differentiated(tower, target)
-    if target == SEVERITY:
-        return lambda graded: value(graded) / THRESHOLDS
-    return lambda graded: value(graded).sigmoid()
-
-
-def _localise(explained: _Explained) -> dict[str, Values]:
+def _localise(explained: ExplainedCases) -> dict[str, Values]:
     """Play the pointing game and measure energy, image by image, at full resolution."""
     pointing, in_sign, in_lungs = [], [], []
     others = _choose_others(explained.cases)
@@ -237,21 +191,30 @@ def _choose_others(cases: Sequence[PhantomCase]) -> list[int]:
     ]
 
 
-def _remove_pixels(explained: _Explained, plan: CheckPlan) -> list[dict[str, RemovalCurves]]:
+def _remove_pixels(
+    explained: ExplainedCases, without: Tensor, plan: CheckPlan
+) -> list[dict[str, RemovalCurves]]:
     tower, rng = explained.tower, np.random.default_rng(plan.seed)
-    score = _score(tower, explained.target)
+    score = explained_score(tower, explained.target)
     side = explained.maps.shape[-1]
     cells = int(tower.encoder(explained.prepared[:1]).shape[-1])
     curves = []
     bar = tqdm(explained.maps, desc=f"{explained.target}: deletion, insertion", unit="image")
-    for image, heatmap in zip(explained.prepared, bar, strict=True):
+    for image, replacement, heatmap in zip(explained.prepared, without, bar, strict=True):
         maps = {
             HEATMAP: heatmap,
             RANDOM_MAP: random_map(side, cells, rng),
             CENTRE_MAP: centre_map(side),
         }
         curves.append(
-            removal_curves(lambda x: score(tower(x)), image, maps, steps=plan.steps, rng=rng)
+            removal_curves(
+                lambda x: score(tower(x)),
+                image,
+                replacement,
+                maps=maps,
+                steps=plan.steps,
+                rng=rng,
+            )
         )
     return curves
 
@@ -266,19 +229,14 @@ def _measure_areas(curves: Sequence[dict[str, RemovalCurves]]) -> dict[str, Valu
     }
 
 
-def _randomise(explained: _Explained, seed: int) -> Values:
+def _randomise(explained: ExplainedCases, seed: int) -> Values:
     stages = {}
     bar = tqdm(desc=f"{explained.target}: random weights", unit="stage")
     for stage, tower in randomise_cascading(explained.tower, seed=seed):
-        target = _differentiated(tower, explained.target)
+        target = explained_value(tower, explained.target)
         maps = [explain(tower, batch, target) for batch in torch.split(explained.prepared, BATCH)]
         pairs = zip(explained.maps, np.concatenate(maps), strict=True)
         stages[stage] = np.array([abs(rank_correlation(ours, theirs)) for ours, theirs in pairs])
         bar.update()
     bar.close()
     return stages
-
-
-def _batches(cases: Sequence[PhantomCase]) -> Iterator[Sequence[PhantomCase]]:
-    for start in range(0, len(cases), BATCH):
-        yield cases[start : start + BATCH]

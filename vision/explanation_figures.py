@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from vision.explanation_checks import EXAMPLES, Example, TargetChecks
+from vision.explained_cases import Example
+from vision.explanation_checks import EXAMPLES, TargetChecks
 from vision.figure_style import (
     INK,
     SERIES_COLOURS,
@@ -21,7 +22,7 @@ from vision.figure_style import (
 from vision.removal_curves import RemovalCurves, curve_area
 
 HEATMAP_OPACITY = 0.6
-X_LABELS = {"deletion": "share of pixels removed", "insertion": "share of pixels put back"}
+X_LABELS = {"deletion": "share of pixels replaced", "insertion": "share of pixels brought back"}
 
 
 def draw_removal(checks: Sequence[TargetChecks]) -> Figure:
@@ -37,7 +38,7 @@ def draw_removal(checks: Sequence[TargetChecks]) -> Figure:
                 axes.plot(shares, curve, linewidth=1.7, label=label, **series_style(number))
             y = "mean score" if kind == "deletion" else ""
             style_axes(axes, title=f"{one.target}: {kind}", x=X_LABELS[kind], y=y)
-            style_legend(axes, loc="upper right" if kind == "deletion" else "lower right")
+            style_legend(axes, loc="best")
     return figure
 
 

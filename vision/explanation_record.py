@@ -17,7 +17,7 @@ from vision.explanation_table import LOWER_IS_BETTER
 from vision.figure_style import PNG_DOTS_PER_INCH
 from vision.intervals import Interval
 
-TABLE_WIDTH = 132
+TABLE_WIDTH = 144
 COLOURS = {"better": "green", "worse": "red", "no different": "yellow", "undefined": "dim"}
 
 
@@ -43,7 +43,9 @@ def write_checks(checks: Sequence[TargetChecks], plan: CheckPlan, out: Path) -> 
 def _tabulate_target(one: TargetChecks) -> Table:
     empty = f", {one.empty_maps} empty maps" if one.empty_maps else ""
     title = f"{one.target}: {one.images} images of {one.patients} patients{empty}"
-    table = Table("check", "baseline", title=title, title_justify="left", box=SIMPLE_HEAD)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    for name in ("check", "baseline"):
+        table.add_column(name, no_wrap=True)
     for name in ("heatmap", "baseline's", "difference", "wins"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("heatmap is")
@@ -65,7 +67,8 @@ def _tabulate_target(one: TargetChecks) -> Table:
 
 def _tabulate_randomised(checks: Sequence[TargetChecks]) -> Table:
     title = "mean |ρ| of the maps with those of the trained weights (1: the map did not notice)"
-    table = Table("random weights in", title=title, title_justify="left", box=SIMPLE_HEAD)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("random weights in", no_wrap=True)
     for one in checks:
         table.add_column(one.target, justify="right", no_wrap=True)
     for stage in checks[0].randomised:

@@ -51,11 +51,7 @@ def draw_cases(
     For severity these are images of grade 1 and above. Raises CorpusError where the phantom's
     truth can't be read; an empty list says that no image shows the target.
     """
-    studies = read_truth(root)
-    present = studies["severity"] > 0 if target == SEVERITY else studies[target] == 1
-    chosen = studies.loc[present & (studies["split"] == split), ["study_id", "patient_id"]]
-    frontal = read_image_truth(root).query("view != 'LATERAL'")
-    table = frontal.merge(chosen, on="study_id").sort_values("image_id")
+    table = _list_frontal(root, target, split=split, present=True)
     cases: list[PhantomCase] = []
     for number in rng.permutation(len(table)):
         if len(cases) == images:
@@ -66,11 +62,38 @@ def draw_cases(
     return cases
 
 
+def draw_replacements(
+    root: Path, target: str, *, split: str, images: int, rng: np.random.Generator
+) -> list[Path]:
+    """Draw `images` files of frontal images without the target, again where there are too few.
+
+    For severity these are images of grade 0. Empty where every image shows the target.
+    """
+    names = _list_frontal(root, target, split=split, present=False)["image_id"].to_numpy()
+    if not names.size:
+        return []
+    drawn = np.resize(rng.permutation(names), images)
+    return [_image_file(root, str(name)) for name in drawn]
+
+
+def _list_frontal(root: Path, target: str, *, split: str, present: bool) -> pd.DataFrame:
+    studies = read_truth(root)
+    shown = studies["severity"] > 0 if target == SEVERITY else studies[target] == 1
+    wanted = (shown == present) & (studies["split"] == split)
+    frontal = read_image_truth(root).query("view != 'LATERAL'")
+    chosen = studies.loc[wanted, ["study_id", "patient_id"]]
+    return frontal.merge(chosen, on="study_id").sort_values("image_id")
+
+
+def _image_file(root: Path, image_id: str) -> Path:
+    return root / "images" / f"{image_id}.png"
+
+
 def _read_case(root: Path, row: pd.Series, signs: Sequence[str]) -> PhantomCase:
     name = str(row["image_id"])
     marks = [sign_mask(root, name, sign) for sign in signs]
     return PhantomCase(
-        path=root / "images" / f"{name}.png",
+        path=_image_file(root, name),
         patient=str(row["patient_id"]),
         sign=np.logical_or.reduce(marks),
         lungs=lung_mask(root, name) > 0,

@@ -1,7 +1,8 @@
 """Deletion and insertion: how a score falls and rises as the pixels a heatmap names go and come.
 
-Petsiuk et al. 2018 (RISE, BMVC). What is removed becomes the blurred image in both curves, so
-that they share their ends, and no black hole (air, on an X-ray) is put into a lung.
+Petsiuk et al. 2018 (RISE, BMVC). What is removed becomes the same place of another image, one that
+does not show the target. The paper's fills don't serve here: a blurred, grey or black lung is
+itself a sign (haze, or too much air), and raised the grade of a grader it was tried on.
 """
 
 from __future__ import annotations
@@ -13,20 +14,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from vision.explanation_scores import Map
-
-BLUR_SHARE = 0.1
-"""Deviation of the blur as a share of the image's side: no sign of a phantom outlives it."""
 
 CENTRE_SHARE = 0.25
 """Deviation of the centre map, a Gaussian, as a share of the side."""
 
 
 class RemovalCurves(NamedTuple):
-    """Scores [steps + 1] while 0 to all pixels are removed, and while they are put back."""
+    """Scores [steps + 1] while no to all pixels are replaced, and while they are brought back."""
 
     deletion: NDArray[np.float64]
     insertion: NDArray[np.float64]
@@ -35,24 +32,23 @@ class RemovalCurves(NamedTuple):
 def removal_curves(
     score: Callable[[Tensor], Tensor],
     image: Tensor,
-    maps: Mapping[str, Map],
+    replacement: Tensor,
     *,
+    maps: Mapping[str, Map],
     steps: int,
     rng: np.random.Generator,
 ) -> dict[str, RemovalCurves]:
-    """Score one image while its pixels are removed in the order of each map.
+    """Score one image while its pixels are replaced, and brought back, in the order of each map.
 
-    score: images [n, 1, h, w] → [n]; image: [1, h, w], prepared; maps: [h, w] by name. Pixels
-    of equal heat go in random order.
+    score: images [n, 1, h, w] → [n]; image, replacement: [1, h, w], prepared; maps: [h, w] by
+    name. Pixels of equal heat go in random order.
     """
-    blurred = blur_image(image)
     shares = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+    counts = (shares * image.numel()).round().to(image.device).reshape(-1, 1, 1, 1)
     frames = []
     for heatmap in maps.values():
-        place = torch.from_numpy(_rank_pixels(heatmap, rng)).to(image.device)
-        # The first share · pixels of the order are gone.
-        gone = place < (shares * place.numel()).round().to(image.device).reshape(-1, 1, 1, 1)
-        frames += [torch.where(gone, blurred, image), torch.where(gone, image, blurred)]
+        taken = torch.from_numpy(_rank_pixels(heatmap, rng)).to(image.device) < counts
+        frames += [torch.where(taken, replacement, image), torch.where(taken, image, replacement)]
     with torch.no_grad():
         scores = score(torch.cat(frames)).double().cpu().numpy().reshape(len(maps), 2, steps + 1)
     return {name: RemovalCurves(*pair) for name, pair in zip(maps, scores, strict=True)}
@@ -61,13 +57,6 @@ def removal_curves(
 def curve_area(curve: NDArray[np.float64]) -> float:
     """Give the area under a curve of evenly spaced points over [0, 1]."""
     return float((curve[:-1] + curve[1:]).mean() / 2)
-
-
-def blur_image(image: Tensor) -> Tensor:
-    """Blur an image [1, h, w] until only its brightness by region is left."""
-    sigma = BLUR_SHARE * image.shape[-1]
-    soft = gaussian_filter(image.cpu().numpy(), (0, sigma, sigma), mode="nearest")
-    return torch.from_numpy(soft).to(image.device)
 
 
 def centre_map(side: int) -> Map:

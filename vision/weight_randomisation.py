@@ -33,7 +33,7 @@ def randomise_cascading(tower: ImageTower, *, seed: int) -> Iterator[tuple[str, 
     for stage in reversed(range(ENCODER_STAGES)):
         _shuffle(encoder[bounds[stage] : bounds[stage + 1]], generator)
         share = (ENCODER_STAGES - stage) / ENCODER_STAGES
-        yield f"heads and {share:.0%} of the encoder", disordered
+        yield f"heads, {share:.0%} of encoder", disordered
 
 
 def _shuffle(parameters: list[torch.nn.Parameter], generator: torch.Generator) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
+from PIL import Image
 
 from tests.vision.examples import small_tower
-from vision.explain import explain_finding, explain_severity, overlay
+from vision.explain import expected_grade, explain_finding, explain_severity, overlay
+from vision.framing import CacheSettings
+from vision.grader import Grader
+from vision.torch_engine import TorchEngine
 from vision.tower import ImageTower
 
 
@@ -64,3 +71,45 @@ def test_overlay_colours_only_where_there_is_heat() -> None:
     assert mixed.shape == (4, 4, 3)
     assert mixed[3, 3].tolist() == [128, 128, 128]
     assert mixed[0, 0, 0] > mixed[0, 0, 2]
+
+
+class GradeOf(torch.nn.Module):
+    """A tower as pytorch-grad-cam wants a model: one column of numbers."""
+
+    def __init__(self, tower: ImageTower) -> None:
+        super().__init__()
+        self.tower = tower
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return expected_grade(self.tower(images)).unsqueeze(1)
+
+
+@pytest.mark.parametrize("method", ["GradCAM", "HiResCAM"])
+def test_maps_are_those_of_pytorch_grad_cam(method: str) -> None:
+    # Above a mean over place HiResCAM (Draelos and Carin 2020) is the same map.
+    oracle = pytest.importorskip("pytorch_grad_cam", reason="grad-cam is not installed")
+    targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")
+    tower = small_tower(seed=3).eval()
+    images = torch.randn(4, 1, 96, 96, generator=torch.Generator().manual_seed(1))
+    with getattr(oracle, method)(GradeOf(tower), [tower.encoder]) as explainer:
+        theirs = explainer(images, [targets.ClassifierOutputTarget(0)] * len(images))
+    ours = explain_severity(tower, images)
+    lowest = ours.min(axis=(1, 2), keepdims=True)
+    stretched = (ours - lowest) / (ours - lowest).max(axis=(1, 2), keepdims=True)
+    assert np.ptp(theirs[0]) > 0.9
+    assert np.abs(stretched - theirs).max() < 1e-5
+
+
+def test_a_map_lies_on_its_place_at_full_resolution(tmp_path: Path) -> None:
+    # 480 × 240 becomes 64 × 32 in a square of 64: scaled, and pushed down by the padding.
+    pixels = np.full((240, 480), 114, np.uint8)
+    pixels[60:120, 300:360] = 255
+    Image.fromarray(pixels).save(tmp_path / "square.png")
+    grader = Grader(engine=TorchEngine(bright_spot_tower()), input=CacheSettings(size=64))
+    xray, heatmap = grader.explain(tmp_path / "square.png")
+    assert heatmap.shape == xray.pixels.shape == (240, 480)
+    rows, columns = np.indices(heatmap.shape)
+    centre = [(heatmap * place).sum() / heatmap.sum() for place in (rows, columns)]
+    assert np.allclose(centre, [89.5, 329.5], atol=3)
+    assert heatmap[60:120, 300:360].min() > 0.2
+    assert heatmap[:, :200].max() == 0
