@@ -62,7 +62,7 @@ class TorchvisionTokens(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Turn images [n, c, s, s] into [n, width, s / patch, s / patch]."""
         patches = self.network._process_input(images)
-        first = self.network.class_token.expand(len(patches), -1, -1)
+        first = self.network.class_token.expand(patches.shape[0], -1, -1)
         tokens = self.network.encoder(torch.cat([first, patches], dim=1))
         return lay_out_tokens(tokens, prefix=1)
 
@@ -83,7 +83,10 @@ class TimmFeatures(nn.Module):
         if not isinstance(features, Tensor) or features.ndim not in {3, 4}:
             raise EncoderError(f"{self.name}: its features have no places (no map, no tokens)")
         if features.ndim == 3:
-            return lay_out_tokens(features, prefix=self.prefix)
+            try:
+                return lay_out_tokens(features, prefix=self.prefix)
+            except EncoderError as error:
+                raise EncoderError(f"{self.name}: {error}") from error
         is_places_last = features.shape[1] != self.width == features.shape[3]
         return features.permute(0, 3, 1, 2) if is_places_last else features
 

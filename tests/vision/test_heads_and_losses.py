@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 from torch.nn.functional import one_hot
 
 from tests.vision.examples import small_tower
+from vision import losses
 from vision.heads import SeverityHead, severity_probabilities
 from vision.losses import finding_loss, soft_cumulative_loss
 from vision.tower import TowerSettings
@@ -79,6 +81,52 @@ def test_a_masked_cell_has_exactly_no_gradient(garbage: float) -> None:
     ]
     assert loss.total.item() == pytest.approx(3 * math.log(2))
     assert loss.count.item() == 3
+
+
+SHAPES = {"soft_cumulative_loss": ((4, 3), (4, 4), (4,)), "finding_loss": ((4, 5), (4, 5), (4, 5))}
+"""Logits, targets and mask of every loss."""
+
+
+def test_every_loss_is_in_the_table_of_shapes() -> None:
+    public = {name for name, _ in inspect.getmembers(losses, inspect.isfunction)}
+    ours = {name for name in public if getattr(losses, name).__module__ == losses.__name__}
+    assert {name for name in ours if not name.startswith("_")} == SHAPES.keys()
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_what_is_masked_has_exactly_no_gradient_and_no_say(name: str) -> None:
+    torch.manual_seed(0)
+    loss = getattr(losses, name)
+    logit_shape, target_shape, mask_shape = SHAPES[name]
+    mask = torch.arange(math.prod(mask_shape)).reshape(mask_shape) % 3 != 0
+    targets = torch.rand(target_shape).softmax(dim=1)
+    hidden = ~mask if mask.ndim == 2 else ~mask.unsqueeze(1)
+    results = []
+    for garbage in (0.0, NAN, math.inf):
+        logits = torch.linspace(-2, 2, math.prod(logit_shape)).reshape(logit_shape)
+        logits = torch.where(hidden, garbage, logits).requires_grad_()
+        found = loss(logits, torch.where(hidden, garbage, targets), mask)
+        found.total.backward()
+        assert logits.grad is not None
+        is_hidden = hidden.expand(logit_shape)
+        assert (logits.grad[is_hidden] == 0).all()
+        assert (logits.grad[~is_hidden] != 0).all()
+        assert found.count == mask.sum()
+        results.append((found.total.item(), logits.grad))
+    assert results[0][0] == results[1][0] == results[2][0]
+    assert torch.equal(results[0][1], results[1][1])
+    assert torch.equal(results[0][1], results[2][1])
+
+
+def test_a_finding_that_nobody_labelled_leaves_its_weights_alone() -> None:
+    tower = small_tower(("Cardiomegaly", "Edema"))
+    graded = tower(torch.randn(3, 1, 32, 32))
+    mask = torch.tensor([[True, False]]).expand(3, 2)
+    losses.finding_loss(graded.finding_logits, torch.ones(3, 2), mask).total.backward()
+    weights = tower.finding_head.weight.grad
+    assert (weights[0] != 0).any()
+    assert (weights[1] == 0).all()
+    assert tower.finding_head.bias.grad[1] == 0
 
 
 def test_nothing_known_is_zero_and_not_nan() -> None:
