@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
 
 from text_labeler.phrases import Item
 from text_labeler.rules_schema import Structure
@@ -21,7 +20,6 @@ _OF_THE_REST = "otherwise_normal"
 """Says of a structure that all is normal but for what the sentence has named."""
 
 
-@dataclass(slots=True)
 class Mention:
     """A concept named in a sentence, and what the sentence says of it.
 
@@ -33,23 +31,32 @@ class Mention:
     bilateral or nothing; `anatomy`: a region's name or nothing.
     """
 
-    concept: str
-    first: int
-    last: int
-    item: int
-    shown_first: int
-    shown_last: int
-    status: str = "affirmed"
-    cue: str = ""
-    cue_first: int = 0
-    cue_last: int = 0
-    closed: bool = False
-    grade: str = ""
-    change: str = ""
-    laterality: str = ""
-    anatomy: str = ""
-    linked_status: str = ""
-    superseded: bool = False
+    __slots__ = (
+        "anatomy", "change", "closed", "concept", "cue", "cue_first", "cue_last", "first", "grade",
+        "item", "last", "laterality", "linked_status", "shown_first", "shown_last", "status",
+        "superseded",
+    )  # fmt: skip
+
+    def __init__(
+        self, concept: str, item: int, first: int, last: int, shown_first: int, shown_last: int
+    ) -> None:
+        self.concept = concept
+        self.item = item
+        self.first = first
+        self.last = last
+        self.shown_first = shown_first
+        self.shown_last = shown_last
+        self.status = "affirmed"
+        self.cue = ""
+        self.cue_first = 0
+        self.cue_last = 0
+        self.closed = False
+        self.grade = ""
+        self.change = ""
+        self.laterality = ""
+        self.anatomy = ""
+        self.linked_status = ""
+        self.superseded = False
 
     def set_status(self, status: str, cue: Item) -> None:
         """Take a status from a cue."""
@@ -73,7 +80,7 @@ def split_clauses(items: Sequence[Item]) -> list[Clause]:
 
     A clause that a word like "although" begins ends at the last comma.
     """
-    kinds = {item[0] for item in items}
+    kinds = {item.kind for item in items}
     if kinds.isdisjoint(_CUTTING):
         return [Clause(items, kinds)]
     clauses: list[list[Item]] = [[]]
@@ -83,7 +90,7 @@ def split_clauses(items: Sequence[Item]) -> list[Clause]:
             clauses.append([])
         elif item.kind != "ignored":
             clauses[-1].append(item)
-    return [Clause(clause, {item[0] for item in clause}) for clause in clauses if clause]
+    return [Clause(clause, {item.kind for item in clause}) for clause in clauses if clause]
 
 
 def _find_main_clause(items: Sequence[Item]) -> Item | None:
@@ -110,9 +117,9 @@ class MentionFinder:
         if clause.kinds.isdisjoint(_NAMING):
             return
         mentions = [
-            Mention(name, first, last, index, first, last)
-            for index, (kind, name, first, last) in enumerate(items)
-            if kind == "concept"
+            Mention(item.name, index, item.first, item.last, item.first, item.last)
+            for index, item in enumerate(items)
+            if item.kind == "concept"
         ]
         if "predicate" in clause.kinds:
             predicates = [index for index, item in enumerate(items) if item.kind == "predicate"]
@@ -157,9 +164,9 @@ class MentionFinder:
                     shown_first = min(shown_first, predicate.first)
                     shown_last = max(shown_last, predicate.last)
                 mention = Mention(
-                    concept, structure.first, structure.last, index, shown_first, shown_last,
-                    closed=comes_before or status == "normal",
-                )  # fmt: skip
+                    concept, index, structure.first, structure.last, shown_first, shown_last
+                )
+                mention.closed = comes_before or status == "normal"
                 if not comes_before:
                     mention.first, mention.item = predicate.first, min(index, place)
                 mention.set_status(status, predicate)

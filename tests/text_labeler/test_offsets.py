@@ -121,7 +121,7 @@ def test_the_characters_hold_the_words_of_their_rule(labeler, report):
         items = _find(report, piece.start, piece.end)
         event(items[0].kind)
         ends = {items[0].kind, items[-1].kind}
-        named = len(items) == 1 and items[0][:2] == ("concept", concept)
+        named = len(items) == 1 and (items[0].kind, items[0].name) == ("concept", concept)
         assert named or ends <= {"structure", "predicate"}, (piece.rule, items)
         assert (piece.cue_start is None) == (cue == "")
         if cue:
