@@ -22,6 +22,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from vision.abstention import fit_abstention
+from vision.calibration import FindingCalibration, SeverityCalibration
 from vision.encoder_settings import TorchvisionEncoderSettings
 from vision.framing import CacheSettings, read_framed
 from vision.grader import Grader
@@ -58,15 +60,23 @@ def main() -> None:
             )
             for name, grader in graders.items():
                 compare_engines(name, grader, images[SMALL], options.rounds)
-            for shape, path in images.items():
-                measure_path(graders[NETWORKS[0]], path, shape, options.rounds)
+            for name, grader in graders.items():
+                for shape, path in images.items():
+                    measure_path(name, grader, path, shape=shape, rounds=options.rounds)
 
 
 def make_grader(name: str, folder: Path, size: int) -> Path:
     torch.manual_seed(0)
     encoder = TorchvisionEncoderSettings(name=name)
     tower = ImageTower(TowerSettings(encoder=encoder, findings=FINDINGS))
-    Grader(engine=TorchEngine(tower), input=CacheSettings(size=size)).save(folder)
+    rng = np.random.default_rng(0)
+    Grader(
+        engine=TorchEngine(tower),
+        input=CacheSettings(size=size),
+        severity_calibration=SeverityCalibration(slope=3.0, cuts=(1.0, 1.4, 2.0)),
+        finding_calibrations=dict.fromkeys(FINDINGS, FindingCalibration(slope=2, intercept=0)),
+        abstention=fit_abstention(rng.normal(size=(40, tower.width)), np.full((40, 4), 0.25)),
+    ).save(folder)
     export_grader(folder, folder)
     return folder
 
@@ -111,7 +121,9 @@ def compare_engines(name: str, folder: Path, image: Path, rounds: int) -> None:
         )
 
 
-def measure_path(folder: Path, path: Path, shape: tuple[int, int], rounds: int) -> None:
+def measure_path(
+    name: str, folder: Path, path: Path, *, shape: tuple[int, int], rounds: int
+) -> None:
     grader = Grader.load(folder, engine="onnx", threads=1)
     pixels = read_framed(path, grader.input).pixels[np.newaxis]
     ways = {
@@ -122,7 +134,8 @@ def measure_path(folder: Path, path: Path, shape: tuple[int, int], rounds: int) 
     taken = time_in_turns(ways, rounds)
     on_top = taken["file to grade"].cpu - taken["bare network"].cpu
     height, width = shape
-    print(f"\n{width} × {height} JPEG of {path.stat().st_size / 1e6:.2f} MB, one thread, cpu ms")
+    megabytes = path.stat().st_size / 1e6
+    print(f"\n{name}, {width} × {height} JPEG of {megabytes:.2f} MB, ONNX, one thread, cpu ms")
     for way, seconds in taken.items():
         print(f"{way:28} {seconds.cpu * 1e3:8.1f}")
     print(f"{'on top of the network':28} {on_top * 1e3:8.1f}   goal: at most {GOALS_MS[shape]:.0f}")

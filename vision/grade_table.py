@@ -20,6 +20,7 @@ from vision.images import IMAGE_SUFFIXES
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 TEXT_COLUMNS = ("path", "reason", "warnings")
+LEVEL_COLUMNS = ("severity", "severity_low", "severity_high")
 OUT_FORMATS = (".csv", ".json", ".parquet")
 DICOM_HEAD_BYTES = 132
 
@@ -86,10 +87,16 @@ def tabulate(files: Sequence[Path], grades: Sequence[Grade]) -> list[dict[str, A
     """One record per image: path, sha256, severity, p0 to p3, findings, abstention, warnings.
 
     `<finding>` is 1 where its probability `<finding>_p` reaches the operating point, else 0.
-    What an unreadable file has no value for is None.
+    `severity_low` and `severity_high`, the range of likely grades, are there for a grader with
+    conformal sets. What an unreadable file has no value for is None.
     """
     findings = next((list(grade.findings) for grade in grades if grade.findings), [])
-    return [_tabulate_one(file, grade, findings) for file, grade in zip(files, grades, strict=True)]
+    records = [_tabulate_one(file, g, findings) for file, g in zip(files, grades, strict=True)]
+    if any(grade.severity_range for grade in grades):
+        for record, grade in zip(records, grades, strict=True):
+            low, high = grade.severity_range or (None, None)
+            record |= {"severity_low": low, "severity_high": high}
+    return records
 
 
 def write_grades(records: Sequence[dict[str, Any]], out: Path) -> None:
@@ -102,7 +109,7 @@ def write_grades(records: Sequence[dict[str, Any]], out: Path) -> None:
         write_json(out, list(records))
         return
     table = pd.DataFrame.from_records(list(records))
-    whole = ["severity", *(name for name in table if f"{name}_p" in table)]
+    whole = [name for name in table if name in LEVEL_COLUMNS or f"{name}_p" in table]
     table = table.astype(dict.fromkeys(whole, "Int8"))
     with write_atomically(out) as temporary:
         if out.suffix == ".parquet":

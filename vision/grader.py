@@ -20,6 +20,7 @@ from configs.files import hash_file
 from data_cards.findings import SEVERITY_NAMES
 from vision.abstention import AbstentionRule
 from vision.calibration import FindingCalibration, SeverityCalibration
+from vision.conformal import ConformalSets
 from vision.engine import Engine
 from vision.engine_choice import EngineName, open_engine
 from vision.framing import CacheSettings, frame_image, read_for_framing, unframe
@@ -51,7 +52,8 @@ class Grade:
     `severity` is the most probable level of the calibrated `probabilities` (level 0 to 3); both
     are None when the file can't be read. `findings` are calibrated probabilities, `present`
     says which reach their operating point. When `abstain` is true, `reason` says why the grade
-    should not be used. `warnings` speak about the file.
+    should not be used. `warnings` speak about the file. `severity_range` is the lowest and the
+    highest grade of the conformal set, for a grader that has one.
     """
 
     severity: int | None
@@ -62,6 +64,7 @@ class Grade:
     reason: str | None
     warnings: tuple[str, ...]
     sha256: str | None
+    severity_range: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,8 @@ class Grader:
 
     `engine` computes the tower: `TorchEngine(tower)`, or what `load` opens. `input` is how the
     training images were decoded. `operating_points` maps a finding to the probability from which
-    it counts as present (0.5 where none is given). `provenance` holds names and hashes of what
-    the grader was made from.
+    it counts as present (0.5 where none is given). `conformal` says how far the set of likely
+    grades reaches. `provenance` holds names and hashes of what the grader was made from.
     """
 
     engine: Engine
@@ -80,6 +83,7 @@ class Grader:
     finding_calibrations: Mapping[str, FindingCalibration] = field(default_factory=dict)
     operating_points: Mapping[str, float] = field(default_factory=dict)
     abstention: AbstentionRule | None = None
+    conformal: ConformalSets | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -120,6 +124,7 @@ class Grader:
             reason=reason,
             warnings=self._warn(xray),
             sha256=xray.provenance.sha256,
+            severity_range=self._find_range(levels),
         )
 
     def grade_many(self, paths: Iterable[Path]) -> Iterator[Grade]:
@@ -178,6 +183,7 @@ class Grader:
             finding_calibrations=card.finding_calibrations,
             operating_points=card.operating_points,
             abstention=rule,
+            conformal=card.conformal,
             provenance=card.provenance,
         )
 
@@ -191,6 +197,12 @@ class Grader:
             score = calibration.apply(probability) if calibration else probability
             scores[name] = float(score)
         return scores
+
+    def _find_range(self, levels: NDArray[np.float64]) -> tuple[int, int] | None:
+        if self.conformal is None:
+            return None
+        (held,) = np.nonzero(self.conformal.apply(levels)[0])
+        return int(held[0]), int(held[-1])
 
     def _warn(self, xray: XrayImage) -> tuple[str, ...]:
         provenance, notes = xray.provenance, []
@@ -214,6 +226,7 @@ class Grader:
             finding_calibrations=dict(self.finding_calibrations),
             operating_points=dict(self.operating_points),
             abstention=None if self.abstention is None else self.abstention.limits,
+            conformal=self.conformal,
             provenance=dict(self.provenance),
             weights_sha256="",
         )

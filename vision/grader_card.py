@@ -19,6 +19,7 @@ from configs.settings import Settings
 from data_cards.findings import FINDINGS, SEVERITY_NAMES
 from vision.abstention import AbstentionLimits
 from vision.calibration import FindingCalibration, SeverityCalibration
+from vision.conformal import ConformalSets
 from vision.framing import CacheSettings
 
 GRADER_SCHEMA = 1
@@ -54,6 +55,7 @@ class GraderCard(Settings):
     provenance: dict[str, str]
     weights_sha256: str
     onnx_sha256: str | None = None
+    conformal: ConformalSets | None = None
 
     @field_validator("tower")
     @classmethod

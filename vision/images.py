@@ -55,7 +55,7 @@ def read_image(
 def _check_contrast(path: Path, image: XrayImage) -> XrayImage:
     if np.ptp(image.pixels) == 0:
         raise ImageError(path, "every pixel has the same value")
-    step = max(1, min(image.pixels.shape) // CONTRAST_SAMPLE_SIDE)
+    step = -(-min(image.pixels.shape) // CONTRAST_SAMPLE_SIDE)
     low, high = np.percentile(image.pixels[::step, ::step], CONTRAST_PERCENTILES)
     if high - low >= LEAST_CONTRAST:
         return image

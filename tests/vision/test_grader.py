@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -18,6 +19,8 @@ from tests.vision.examples import draw_xray, save_dicom, save_xrays, small_tower
 from vision.abstention import fit_abstention
 from vision.cache import CacheSettings, build_cache
 from vision.calibration import FindingCalibration, SeverityCalibration
+from vision.conformal import ConformalSets
+from vision.grade_table import tabulate, write_grades
 from vision.grader import Grader, GraderError
 from vision.heads import severity_probabilities
 from vision.images import read_image
@@ -102,6 +105,21 @@ def test_it_abstains_with_the_reason(grader: Grader, tmp_path: Path) -> None:
         assert str(grade.reason).startswith(reason)
     assert grader(tmp_path / "text.png").severity is None
     assert grader(tmp_path / "missing.png").sha256 is None
+
+
+def test_the_likely_grades_are_a_range_that_grows_to_the_promised_mass(tmp_path: Path) -> None:
+    (path,) = save_xrays(tmp_path / "in", 1)
+    for mass, expected in [(0.0, "mode"), (1.0, (0, 3))]:
+        sets = ConformalSets(alpha=0.1, largest_mass=mass, images=50)
+        engine = TorchEngine(small_tower())
+        Grader(engine=engine, input=INPUT, conformal=sets).save(tmp_path / "grader")
+        grade = Grader.load(tmp_path / "grader")(path)
+        mode = grade.severity
+        assert grade.severity_range == ((mode, mode) if expected == "mode" else expected)
+    (record,) = tabulate([path], [grade])
+    assert (record["severity_low"], record["severity_high"]) == (0, 3)
+    write_grades([record, record | {"severity_low": None}], tmp_path / "grades.csv")
+    assert pd.read_csv(tmp_path / "grades.csv")["severity_high"].tolist() == [3, 3]
 
 
 def test_it_warns_about_the_file(grader: Grader, tmp_path: Path) -> None:
