@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from joint.joint_settings import JointTaskSettings
 from joint.losses import PairRows, contrastive_loss, distillation_loss
@@ -98,6 +98,15 @@ class JointTask:
     def prepare(self, batch: Batch) -> Batch:
         """Scale and augment the images."""
         return self.grading.prepare(batch)
+
+    def find_bad_rows(self, batch: Batch) -> Tensor:
+        """Say of each row [n] whether a pixel or a known target is NaN or infinite."""
+        report = batch["report_targets"].isfinite().all(dim=1) | ~batch["report_states_severity"]
+        return self.grading.find_bad_rows(batch) | ~report
+
+    def name_rows(self, rows: Rows) -> list[str]:
+        """Give the study hash of each row."""
+        return self.grading.name_rows(rows)
 
     def losses(self, outputs: Batch, batch: Batch, gather: Gather) -> dict[str, MaskedSum]:
         """Give the image-only losses, the text head's, and the two between image and report."""

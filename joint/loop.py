@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from configs.settings import Settings
+from joint.bad_rows import NormStatistics, describe_rows, find_bad_outputs
 from joint.batch_stream import GlobalBatch, stream_batches
 from joint.checkpoints import Checkpoints, Progress
 from joint.gather import RowGather
@@ -139,10 +140,14 @@ class Loop:
         gather = RowGather(sizes, self.accelerator.process_index)
         own = gather.sizes[gather.rank]
         combined: list[GlobalLosses] = []
+        statistics = NormStatistics(self.model)
+        prepared = self.task.prepare(batch)
+        bad_outputs: list[Tensor] = []
 
         def total_loss(outputs: Batch, inputs: Batch) -> Tensor:
             outputs = {name: value[:own] for name, value in outputs.items()}
             inputs = {name: value[:own] for name, value in inputs.items()}
+            bad_outputs.append(find_bad_outputs(outputs))
             sums = self.task.losses(outputs, inputs, gather)
             combined.append(
                 combine_losses(
@@ -158,14 +163,17 @@ class Loop:
         self.optimizer.zero_grad()
         backward_in_parts(
             self.model,
-            self.task.prepare(batch),
+            prepared,
             total_loss,
             accelerator=self.accelerator,
             parts=self._count_parts(max(gather.sizes)),
         )
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
         values = _to_numbers(combined[0], torch.as_tensor(norm))
-        self._update_weights(values, place.step)
+        if not self._update_weights(values):
+            statistics.put_back()
+            bad_inputs = self.task.find_bad_rows(prepared)[:own]
+            self._report_skip(place, gather, (bad_inputs, bad_outputs[0]))
         self.progress.move_past(place.step, place.epoch, place.number)
         return values | {"learning_rate": rate, "skipped": float(self.progress.skipped)}
 
@@ -175,17 +183,28 @@ class Loop:
             self.task, self.model, self.accelerator, rows, size=self.settings.evaluation_batch
         )
 
-    def _update_weights(self, values: Mapping[str, float], step: int) -> None:
-        progress = self.progress
+    def _update_weights(self, values: Mapping[str, float]) -> bool:
+        """Step where loss and gradient are finite; say whether they were."""
         if np.isfinite([values["loss"], values["gradient_norm"]]).all():
             self.optimizer.step()
-            progress.skipped_in_a_row = 0
-            return
+            self.progress.skipped_in_a_row = 0
+            return True
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.update()  # fp16: a smaller scale for the next step
+        return False
+
+    def _report_skip(
+        self, place: GlobalBatch, gather: RowGather, bad: tuple[Tensor, Tensor]
+    ) -> None:
+        """Count a skipped step and log which of this process's studies it fails on."""
+        progress, step = self.progress, place.step
         progress.skipped += 1
         progress.skipped_in_a_row += 1
-        logger.warning("step %d skipped: its loss or gradient is not finite", step)
+        names = self.task.name_rows(place.rows[gather.rank :: len(gather.sizes)])
+        inputs, outputs = (describe_rows(names, each.tolist()) for each in bad)
+        where = f"; pixels or labels of {inputs}" if inputs else ""
+        where = where or (f"; outputs of {outputs}" if outputs else "")
+        logger.warning("step %d skipped: its loss or gradient is not finite%s", step, where)
         if progress.skipped_in_a_row >= self.settings.max_skipped:
             raise TrainingError(
                 f"step {step}: {progress.skipped_in_a_row} steps in a row had a loss or"

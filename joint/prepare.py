@@ -30,6 +30,8 @@ from vision.uncertain_labels import UncertainSettings
 
 logger = logging.getLogger(__name__)
 
+STUDY_HASH_LETTERS = 12
+
 
 class PreparationError(ValueError):
     """A corpus or label table that cannot be trained on; the message says what is missing."""
@@ -139,6 +141,7 @@ def grading_data(
     study = prepared.images["study"].to_numpy()
     severity = severity_targets(prepared.labels)
     taught = finding_targets(prepared.labels, findings, uncertain=uncertain, seed=seed)
+    hashes = [hash_json(name)[:STUDY_HASH_LETTERS] for name in prepared.studies["study_id"]]
     return GradingData(
         cache=prepared.cache,
         cache_rows=prepared.images["cache_row"].to_numpy(),
@@ -148,6 +151,7 @@ def grading_data(
         has_finding=taught.known[study],
         train=prepared.rows("train"),
         validate=prepared.rows("validate"),
+        study_hashes=[hashes[row] for row in study],
     )
 
 

@@ -40,6 +40,15 @@ class Task(Protocol):
     def prepare(self, batch: Batch) -> Batch:
         """Turn a batch that lies on the device into what the model takes (scale, augment)."""
 
+    def find_bad_rows(self, batch: Batch) -> Tensor:
+        """Say of each row of a prepared batch [rows] whether a pixel or known label isn't finite.
+
+        What a mask hides may be anything.
+        """
+
+    def name_rows(self, rows: Rows) -> Sequence[str]:
+        """Name the study of each row by a hash, for messages: an id is patient data."""
+
     def losses(self, outputs: Batch, batch: Batch, gather: Gather) -> Mapping[str, MaskedSum]:
         """Give each loss as its sum and count over this process's rows.
 

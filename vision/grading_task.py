@@ -5,7 +5,7 @@ It is the control arm of every joint run, and the joint task builds on its image
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,6 +53,7 @@ class GradingData:
     cache_rows: int64 [n], where each image lies in the cache. severity_targets: float32 [n, 4],
     rows sum to one where has_severity [n]. finding_targets: float32 [n, k] with has_finding
     [n, k], columns in the order of the tower's findings. train, validate: row numbers.
+    study_hashes: what messages call the study of each image; ids are patient data.
     """
 
     cache: ImageCache
@@ -63,6 +64,7 @@ class GradingData:
     has_finding: NDArray[np.bool_]
     train: Rows
     validate: Rows
+    study_hashes: Sequence[str]
 
 
 class GradingModel(nn.Module):
@@ -134,6 +136,16 @@ class GradingTask:
         if "seeds" in batch:
             images = augment_images(images, self.settings.augment, batch["seeds"].tolist())
         return batch | {"images": images}
+
+    def find_bad_rows(self, batch: Batch) -> Tensor:
+        """Say of each row [n] whether a pixel or a known target is NaN or infinite."""
+        severity = batch["severity_targets"].isfinite().all(dim=1) | ~batch["has_severity"]
+        findings = (batch["finding_targets"].isfinite() | ~batch["has_finding"]).all(dim=1)
+        return ~(batch["images"].isfinite().flatten(1).all(dim=1) & severity & findings)
+
+    def name_rows(self, rows: Rows) -> list[str]:
+        """Give the study hash of each row."""
+        return [self.data.study_hashes[row] for row in rows]
 
     def losses(
         self, outputs: Batch, batch: Batch, gather: Callable[[Tensor], Tensor]

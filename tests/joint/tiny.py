@@ -67,6 +67,7 @@ def tiny_data() -> tuple[GradingData, PairData, list[str]]:
         has_finding=has_finding,
         train=np.arange(18),
         validate=np.arange(18, IMAGES),
+        study_hashes=[f"hash{row:02d}" for row in range(IMAGES)],
     )
     reports = [f"study {i % 20} shows {WORDS[grade]}" for i, grade in enumerate(grades)]
     tokenizer = build_tokenizer(TEXT, reports)
