@@ -1,84 +1,219 @@
 """Print how much faster the image cache is built and read than decoding images the usual way.
 
-    python benchmarks/images.py [--images 12] [--size 512]
+    python benchmarks/images.py [--files FOLDER] [--images 24] [--size 512] [--rounds 5]
 
-The usual way is what tutorials do per item: Pillow decodes to RGB, resizes, and gives float32.
-Both ways run in turns in one process on one thread; figures are medians of processor time.
+The usual way is what tutorials do per item: Pillow decodes to RGB, resizes, and gives float32. All
+ways run in turns in one process on one thread. Times are of the processor, medians over rounds; a
+ratio is the median over rounds of the usual way's time by the other's in the same round. Without
+--files, JPEGs of 3056×2544 are drawn; with it, the JPEG and PNG files below FOLDER are measured as
+they are.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
+import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from accelerate import Accelerator
 from numpy.typing import NDArray
 from PIL import Image
 
-from vision.cache import CacheSettings, build_cache
-from vision.framing import read_framed
+from joint.batch_stream import stream_batches
+from joint.checkpoints import Progress
+from vision.batches import BatchSettings
+from vision.cache import CacheSettings, ImageCache, build_cache
+from vision.encoders import TorchvisionEncoderSettings
+from vision.framing import frame_image, read_framed
+from vision.grading_task import GradingData, GradingTask, GradingTaskSettings
+from vision.images import read_image
+from vision.tower import TowerSettings
 
 HEIGHT, WIDTH = 3056, 2544
-BATCH = 32
-ROUNDS = 5
+BATCH, BATCHES = 32, 100
 CACHED = 600
 """Rows of the cache that is read: far more than a processor's own cache holds."""
+CROP_SHARE = 7 / 8
+
+
+class Way(NamedTuple):
+    """One way to the images of a round: how many it gives, and the goals that are set for it."""
+
+    work: Callable[[], object]
+    images: int
+    least_rate: float | None = None
+    least_ratio: float | None = None
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=12)
+    parser.add_argument("--files", type=Path)
+    parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        paths = write_jpegs(Path(folder) / "originals", options.images)
-        compare(paths, Path(folder), CacheSettings(size=options.size))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if options.files is None:
+            paths = write_jpegs(folder / "originals", options.images)
+        else:
+            paths = find_files(options.files, options.images)
+        describe(paths, options.size)
+        compare(paths, folder, options.size, options.rounds)
 
 
-def compare(paths: list[Path], folder: Path, settings: CacheSettings) -> None:
-    count, size = len(paths), settings.size
-    usual, framed, built = [], [], []
-    for turn in range(ROUNDS):
-        usual.append(seconds(lambda: [load_usually(path, size) for path in paths]) / count)
-        framed.append(seconds(lambda: [read_framed(path, settings) for path in paths]) / count)
-        target = folder / f"cache{turn}"
-        built.append(seconds(lambda at=target: build_cache(paths, at, settings)) / count)
-    many = write_pngs(folder / "small", CACHED)
-    cache = build_cache(many, folder / "many", settings)
-    rng = np.random.default_rng(0)
-    batches = [rng.integers(0, CACHED, BATCH) for _ in range(200)]
-    cache.verify()
-    read = seconds(lambda: drain(cache.read(rows) for rows in batches)) / (200 * BATCH)
-    crops = seconds(lambda: drain(crop(cache.read(rows)) for rows in batches)) / (200 * BATCH)
-    base = statistics.median(usual)
+def compare(paths: list[Path], folder: Path, size: int, rounds: int) -> None:
+    raw, jpeg = CacheSettings(size=size), CacheSettings(size=size, storage="jpeg")
+    count, many = len(paths), write_framed(paths, folder / "framed", raw)
+    numbers = iter(range(10**6))
+
+    def build(settings: CacheSettings) -> ImageCache:
+        return build_quietly(paths, folder / f"cache{next(numbers)}", settings)
+
+    raw_cache = build_quietly(many, folder / "many_raw", raw)
+    jpeg_cache = build_quietly(many, folder / "many_jpeg", jpeg)
+    raw_task, jpeg_task = make_task(raw_cache), make_task(jpeg_cache)
+    crop = round(size * CROP_SHARE)
+    read = BATCH * BATCHES
+    ways = {
+        "usual: Pillow RGB, resize, float32": Way(lambda: load_usually(paths, size), count),
+        "read and frame": Way(lambda: drain(read_framed(path, raw) for path in paths), count),
+        "build the cache, raw": Way(lambda: build(raw), count, least_ratio=3),
+        "build the cache, JPEG": Way(lambda: build(jpeg), count),
+        f"raw cache: uint8 batches of {BATCH}": Way(lambda: drain(batches(raw_cache)), read),
+        "raw cache: uint8 through the training loader": Way(
+            lambda: drain(load_for_training(raw_task)), read, 10_000, 50
+        ),
+        f"raw cache: float32 crops of {crop}": Way(
+            lambda: drain(crop_all(batches(raw_cache), crop)), read, 4_000, 50
+        ),
+        "JPEG cache: uint8 through the training loader": Way(
+            lambda: drain(load_for_training(jpeg_task, BATCHES // 10)), read // 10
+        ),
+        f"JPEG cache: float32 crops of {crop}": Way(
+            lambda: drain(crop_all(batches(jpeg_cache, BATCHES // 10), crop)), read // 10
+        ),
+    }
+    for way in ways.values():
+        way.work()  # once for warmth: first reads also test checksums
+    times = [
+        {name: seconds(way.work) / way.images for name, way in ways.items()} for _ in range(rounds)
+    ]
+    print_table(ways, times)
+    kept = [cache.shards.file_of(0).stat().st_size / 64 / 1000 for cache in (raw_cache, jpeg_cache)]
+    print(f"on disk, kB per image: raw {kept[0]:.0f}, JPEG {kept[1]:.0f}")
+
+
+def print_table(ways: dict[str, Way], times: list[dict[str, float]]) -> None:
+    print(f"{'one thread':46}{'ms/image':>10}{'images/s':>11}{'× usual':>10}  goal")
+    usual = next(iter(ways))
+    for name, way in ways.items():
+        each = statistics.median(turn[name] for turn in times)
+        ratio = statistics.median(turn[usual] / turn[name] for turn in times)
+        goals = [f"≥ {way.least_rate:,.0f}/s"] if way.least_rate else []
+        goals += [f"≥ {way.least_ratio:g} ×"] if way.least_ratio else []
+        met = 1 / each >= (way.least_rate or 0) and ratio >= (way.least_ratio or 0)
+        words = f"{', '.join(goals)}: {'met' if met else 'MISSED'}" if goals else ""
+        print(f"{name:46}{1000 * each:10.3f}{1 / each:11,.0f}{ratio:10,.1f}  {words}")
+
+
+def describe(paths: list[Path], size: int) -> None:
+    """Say what is read, and how far a framed image lies from a full decode, resized alike."""
+    settings = CacheSettings(size=size)
+    sides, decibels, reduced = [], [], 0
+    for path in paths:
+        full = read_image(path)
+        sides.append(full.pixels.shape)
+        framed = read_framed(path, settings).pixels.astype(float)
+        error = np.mean((framed - frame_image(full, settings).pixels) ** 2)
+        if error:
+            reduced += 1
+            decibels.append(10 * np.log10(255**2 / error))
     megabytes = statistics.mean(path.stat().st_size for path in paths) / 1e6
+    height, width = (int(statistics.median(side)) for side in zip(*sides, strict=True))
     print(
-        f"{count} JPEGs of {WIDTH}×{HEIGHT}, {megabytes:.1f} MB each, to {size}×{size}; one thread"
+        f"{len(paths)} files, {width}×{height}, {megabytes:.2f} MB each (medians), to {size}×{size}"
     )
-    print(f"{'':44}{'ms/image':>10}{'images/s':>11}{'× usual':>9}")
-    for name, each in [
-        ("usual: Pillow RGB, resize, float32", base),
-        ("read and frame (grey, scaled decode)", statistics.median(framed)),
-        ("build the cache (with hashes and writing)", statistics.median(built)),
-        (f"read the cache, uint8 batches of {BATCH}", read),
-        (f"read the cache, float32 crops of {size * 7 // 8}", crops),
-    ]:
-        print(f"{name:44}{1000 * each:10.3f}{1 / each:11,.0f}{base / each:9.1f}")
+    print(
+        f"decoded at reduced scale: {reduced}"
+        + (f"; {min(decibels):.1f} dB at least to a full decode (goal: ≥ 50)" if decibels else "")
+    )
 
 
-def load_usually(path: Path, size: int) -> NDArray[np.float32]:
-    with Image.open(path) as image:
-        resized = image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
-    return np.asarray(resized, np.float32).transpose(2, 0, 1) / 255
+def load_usually(paths: list[Path], size: int) -> None:
+    for path in paths:
+        with Image.open(path) as image:
+            resized = image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC)
+        np.asarray(resized, np.float32).transpose(2, 0, 1) / 255
 
 
-def crop(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    side = images.shape[1] * 7 // 8
-    return images[:, :side, :side].astype(np.float32)
+def build_quietly(paths: list[Path], folder: Path, settings: CacheSettings) -> ImageCache:
+    with contextlib.redirect_stderr(io.StringIO()):
+        return build_cache(paths, folder, settings)
+
+
+def batches(cache: ImageCache, count: int = BATCHES) -> Iterator[NDArray[np.uint8]]:
+    draw = np.random.default_rng(0)
+    return (cache.read(draw.integers(0, CACHED, BATCH)) for _ in range(count))
+
+
+def crop_all(images: Iterable[NDArray[np.uint8]], side: int) -> Iterator[NDArray[np.float32]]:
+    """Cut a random square of each image, flip every other one, and scale to [0, 1]."""
+    draw = np.random.default_rng(0)
+    for batch in images:
+        crops = np.empty((len(batch), side, side), np.float32)
+        tops = draw.integers(0, batch.shape[1] - side, (len(batch), 2))
+        for place, (top, left) in enumerate(tops):
+            cut = batch[place, top : top + side, left : left + side]
+            np.divide(cut[:, ::-1] if place % 2 else cut, np.float32(255), out=crops[place])
+        yield crops
+
+
+def make_task(cache: ImageCache) -> GradingTask:
+    """A training task on rows of a cache; its network is small, since it is not run."""
+    encoder = TorchvisionEncoderSettings(
+        name="DenseNet", arguments={"growth_rate": 4, "block_config": [1], "num_init_features": 4}
+    )
+    settings = GradingTaskSettings(
+        kind="grading",
+        tower=TowerSettings(encoder=encoder, findings=("Pleural Effusion",)),
+        batches=BatchSettings(size=BATCH),
+    )
+    rows = np.arange(CACHED)
+    data = GradingData(
+        cache=cache,
+        cache_rows=rows,
+        severity_targets=np.full((CACHED, 4), 0.25, np.float32),
+        has_severity=np.ones(CACHED, bool),
+        finding_targets=np.zeros((CACHED, 1), np.float32),
+        has_finding=np.ones((CACHED, 1), bool),
+        train=rows,
+        validate=rows[:0],
+        study_hashes=("",) * CACHED,
+    )
+    return GradingTask(settings, data, seed=0)
+
+
+def load_for_training(task: GradingTask, steps: int = BATCHES) -> Iterator[object]:
+    """Give the batches of the training loop itself: uint8 images, targets and seeds."""
+    return iter(stream_batches(task, Accelerator(cpu=True), Progress(), steps))
+
+
+def find_files(folder: Path, count: int) -> list[Path]:
+    """Up to `count` JPEG and PNG files below a folder, the largest first."""
+    endings = {".jpg", ".jpeg", ".png"}
+    files = [path for path in folder.rglob("*") if path.suffix.lower() in endings]
+    if not files:
+        raise SystemExit(f"{folder}: no JPEG or PNG files below it")
+    return sorted(files, key=lambda path: (-path.stat().st_size, path))[:count]
 
 
 def write_jpegs(folder: Path, count: int) -> list[Path]:
@@ -96,14 +231,18 @@ def write_jpegs(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def write_pngs(folder: Path, count: int) -> list[Path]:
-    """Small noise, quick to write: reading a cache costs the same whatever is in it."""
+def write_framed(paths: list[Path], folder: Path, settings: CacheSettings) -> list[Path]:
+    """The same images, framed, under CACHED names: a cache large enough to read from."""
     folder.mkdir()
-    paths = [folder / f"{seed:04d}.png" for seed in range(count)]
-    for seed, path in enumerate(paths):
-        noise = np.random.default_rng(seed).integers(0, 256, (32, 32)).astype(np.uint8)
-        Image.fromarray(noise).save(path)
-    return paths
+    files = [folder / f"{number:04d}.png" for number in range(CACHED)]
+    for number, file in enumerate(files):
+        if number < len(paths):
+            Image.fromarray(read_framed(paths[number], settings).pixels).save(
+                file, compress_level=1
+            )
+        else:
+            os.link(files[number % len(paths)], file)
+    return files
 
 
 def drain(items: Iterable[object]) -> None:

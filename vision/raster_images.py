@@ -78,7 +78,7 @@ def decode_raster(path: Path, data: bytes, sha256: str, options: RasterOptions) 
     """Decode the bytes of one image file; see `vision.images.read_image` for the rules."""
     refuse_structure(path, data)
     with open_raster(path, data, io.BytesIO(data)) as image:
-        refuse_cost(path, image, len(data))
+        refuse_cost(path, image, data)
         width, height = image.size
         file_format = str(image.format)
         bits = _stored_bits(image, data)

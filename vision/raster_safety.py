@@ -31,18 +31,20 @@ def refuse_structure(path: Path, data: bytes) -> None:
     if data.startswith(PNG_START):
         _refuse_chunks(path, data)
     elif data.startswith(JPEG_START):
-        refuse_scans(path, data)
         size = jpeg_size(data)
         if size is None:
             raise ImageError(path, "its header is broken (a JPEG without a frame header)")
         refuse_large(path, *size)
 
 
-def refuse_cost(path: Path, image: Image.Image, size: int) -> None:
-    """Raise ImageError when opened pixels cannot lie in `size` bytes, or decode only slowly."""
+def refuse_cost(path: Path, image: Image.Image, data: bytes) -> None:
+    """Raise ImageError when opened pixels cannot lie in the file's bytes, or decode only slowly."""
+    # Grey that is not progressive is decoded in one scan; the others that follow are not read.
+    if image.format == "JPEG" and (image.mode != "L" or "progressive" in image.info):
+        refuse_scans(path, data)
     # JPEG holds grey stored as colour in hardly more bytes; the others take some for each band.
     bands = 1 if image.format == "JPEG" else len(image.getbands())
-    refuse_emptiness(path, image.width, image.height, size // bands)
+    refuse_emptiness(path, image.width, image.height, len(data) // bands)
     if image.format == "BMP" and image.info.get("compression") in BMP_RUN_LENGTHS:
         raise ImageError(path, "a BMP in run lengths; no X-ray device writes them")
 
