@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue, ValidationError, field_validator
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from configs.files import hash_file, hash_json, write_atomically, write_json
@@ -119,8 +119,11 @@ def read_card(folder: Path) -> GraderCard:
     card = _parse_card(folder / CARD_NAME)
     _refuse_other_files(folder)
     _check_hash(folder / WEIGHTS_NAME, card.weights_sha256)
-    with safe_open(folder / WEIGHTS_NAME, "np") as opened:
-        contract = (opened.metadata() or {}).get(CONTRACT)
+    try:
+        with safe_open(folder / WEIGHTS_NAME, "np") as opened:
+            contract = (opened.metadata() or {}).get(CONTRACT)
+    except SafetensorError as error:
+        raise GraderError(f"{folder / WEIGHTS_NAME}: not safetensors: {error}") from error
     if contract != card.contract:
         raise GraderError(
             f"{folder / CARD_NAME}: label names or settings were changed since it was saved"

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from configs.files import hash_file
 from tests.vision.examples import draw_xray, save_dicom, save_xrays, small_tower
 from vision.abstention import fit_abstention
 from vision.cache import CacheSettings, build_cache
@@ -22,6 +23,7 @@ from vision.calibration import FindingCalibration, SeverityCalibration
 from vision.conformal import ConformalSets
 from vision.grade_table import tabulate, write_grades
 from vision.grader import Grader, GraderError
+from vision.grader_card import GraderCard
 from vision.heads import severity_probabilities
 from vision.images import read_image
 from vision.torch_engine import TorchEngine
@@ -208,6 +210,28 @@ def test_weights_are_never_unpickled(tmp_path: Path) -> None:
     torch.save({"x": Path("evil")}, tmp_path / "grader.safetensors")
     with pytest.raises(GraderError, match="not the weights"):
         Grader.load(tmp_path)
+
+
+def test_a_pickle_is_refused_even_where_the_card_names_it(tmp_path: Path) -> None:
+    Grader(engine=TorchEngine(small_tower()), input=INPUT).save(tmp_path)
+    weights = tmp_path / "grader.safetensors"
+    torch.save({"x": Path("evil")}, weights)
+    edit_card(tmp_path, weights_sha256=hash_file(weights))
+    with pytest.raises(GraderError, match=r"grader\.safetensors: not safetensors"):
+        Grader.load(tmp_path)
+
+
+def test_a_grader_from_before_a_setting_existed_still_loads(tmp_path: Path) -> None:
+    Grader(engine=TorchEngine(small_tower()), input=INPUT).save(tmp_path)
+    card = json.loads((tmp_path / "grader.json").read_text())
+    for later in ("conformal", "onnx_sha256"):
+        del card[later]
+    weights = tmp_path / "grader.safetensors"
+    contract = GraderCard.model_validate_json(json.dumps(card)).contract
+    save_file(load_file(weights), weights, metadata={"contract": contract})
+    card["weights_sha256"] = hash_file(weights)
+    (tmp_path / "grader.json").write_text(json.dumps(card))
+    assert Grader.load(tmp_path).conformal is None
 
 
 def test_unknown_findings_cannot_be_calibrated() -> None:
