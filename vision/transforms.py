@@ -40,7 +40,9 @@ def augment_images(images: Tensor, settings: AugmentSettings, seeds: Sequence[in
     """Change prepared images [n, 1, h, w], each by its own seed alone.
 
     One geometric resampling (rotation, scale, shift), then contrast, gamma and gain on the
-    [0, 1] range. An image's result doesn't depend on what else is in the batch.
+    [0, 1] range. An image's result doesn't depend on what else is in the batch: the resampling
+    is that of `affine` in torchvision's v2 transforms, whose own random classes would draw one
+    change for the whole batch, from numbers that the order of calls decides.
     """
     if len(seeds) != len(images):
         raise ValueError(f"{len(seeds)} seeds for {len(images)} images; expected one each")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2.functional import affine
 
 from tests.vision.examples import draw_xray
 from vision.transforms import (
@@ -52,6 +56,27 @@ def test_values_stay_in_the_range_of_real_images() -> None:
     changed = augment_images(prepare_images(batch(16)), STRONG, range(16)) * DEVIATION + MEAN
     assert changed.min() >= -1e-6
     assert changed.max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_resampling_is_that_of_torchvision(seed: int) -> None:
+    settings = NOTHING.model_copy(update={"rotation_degrees": 30, "shift": 0.1, "scale": 0.3})
+    images = prepare_images(batch(1))
+    ours = augment_images(images, settings, [seed]) * DEVIATION + MEAN
+    rotation, down, right, scale = np.random.default_rng(seed).uniform(-1.0, 1.0, 7)[:4]
+    angle, zoom = float(30 * rotation), float(1 + 0.3 * scale)
+    # `augment_images` shifts in the input; torchvision shifts what is turned and scaled already.
+    sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
+    x, y = 6.4 * right, 6.4 * down
+    theirs = affine(
+        images * DEVIATION + MEAN,
+        angle=-angle,
+        translate=[-zoom * (cosine * x + sine * y), -zoom * (cosine * y - sine * x)],
+        scale=zoom,
+        shear=[0.0, 0.0],
+        interpolation=InterpolationMode.BILINEAR,
+    )
+    assert torch.allclose(ours, theirs, atol=1e-4)
 
 
 @pytest.mark.parametrize(
