@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from configs.files import write_atomically, write_json
 from data_cards.findings import SEVERITY_LEVELS, SEVERITY_NAMES
-from vision.explain import overlay
 from vision.grader import Grade, Grader
 from vision.images import IMAGE_SUFFIXES
 
@@ -143,6 +142,9 @@ def _looks_like_image(file: Path) -> bool:
 
 
 def _write_heatmap(grader: Grader, file: Path, target: Path) -> None:
+    # Here, since it brings torch: grading without heatmaps starts in a second.
+    from vision.explain import overlay
+
     xray, heatmap = grader.explain(file)
     with write_atomically(target) as temporary:
         Image.fromarray(overlay(xray.pixels, heatmap)).save(temporary, format="PNG")
