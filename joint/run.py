@@ -40,6 +40,7 @@ from joint.run_settings import RunSettings, hash_training
 from joint.text_encoder import build_text_encoder, build_tokenizer
 from joint.tracking import Tracker, TrackingSettings, public_settings
 from vision.encoder_weights import hash_encoder_weights
+from vision.encoders import check_encoder
 from vision.grading_task import GradingTask
 
 SEEDS_PER_RUN = 1 << 16
@@ -68,6 +69,7 @@ def run_training(settings: RunSettings) -> RunResult:
     folder.check_claim(settings)
     reference = settings.evaluation.reference
     grades = read_reference(reference) if reference else None
+    check_encoder(settings.task.tower.encoder, settings.data.cache.size)
     accelerator = make_accelerator(settings)
     prepared = _prepare_in_turn(settings, accelerator)
     if accelerator.is_main_process:

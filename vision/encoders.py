@@ -39,6 +39,7 @@ __all__ = [
     "TimmEncoderSettings",
     "TorchvisionEncoderSettings",
     "build_image_encoder",
+    "check_encoder",
 ]
 
 DROPOUT_ARGUMENTS = frozenset(
@@ -48,6 +49,8 @@ DROPOUT_ARGUMENTS = frozenset(
 SIZE_ARGUMENTS = ("image_size", "img_size", "input_size")
 NORM_GROUPS = 8
 PROBE_SIDE = 96
+REFUSALS = (RuntimeError, ValueError, AssertionError, NotImplementedError, IndexError)
+"""What networks raise for images of a side that they don't take."""
 
 
 class ImageEncoder(nn.Module):
@@ -118,6 +121,25 @@ def build_image_encoder(
     return ImageEncoder(trunk, int(features.shape[1]), side=side)
 
 
+def check_encoder(settings: ImageEncoderSettings, side: int) -> None:
+    """Build the encoder and encode one empty image of side², before long work rests on it.
+
+    Library weights are not fetched, local ones are read. Raises EncoderError as
+    `build_image_encoder` does, and for a side that the network doesn't take.
+    """
+    is_local = isinstance(settings, NamedEncoderSettings) and settings.weights is not None
+    encoder = build_image_encoder(settings, load_pretrained=is_local).eval()
+    try:
+        with torch.no_grad():
+            encoder(torch.zeros(1, 1, side, side))
+    except EncoderError:
+        raise
+    except REFUSALS as error:
+        raise EncoderError(
+            f"the encoder takes no images of {side}×{side} pixels ({error}); set the cache's size"
+        ) from error
+
+
 def _probe(cut: CutNetwork, settings: NamedEncoderSettings) -> tuple[int | None, Tensor]:
     """Find a side that the trunk takes, and its features there; None says that any will do."""
     asked = [_as_side(settings.arguments.get(key)) for key in SIZE_ARGUMENTS]
@@ -127,7 +149,7 @@ def _probe(cut: CutNetwork, settings: NamedEncoderSettings) -> tuple[int | None,
             features = _run(cut.trunk, side)
         except EncoderError:
             raise
-        except (RuntimeError, ValueError, AssertionError, NotImplementedError, IndexError) as error:
+        except REFUSALS as error:
             problem: Exception = error
             continue
         if features.ndim != 4 or features.shape[2] != features.shape[3]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 import torchvision
 from pydantic import ValidationError
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 from torchvision.ops import FrozenBatchNorm2d
 
+from tests.vision.encoder_families import SMALL_VIT, settings_of
 from tests.vision.examples import SMALL_DENSENET
-from vision import encoders, named_networks
+from vision.encoder_settings import WeightSettings
 from vision.encoders import (
     ChauhanEncoderSettings,
     EncoderError,
@@ -19,120 +23,12 @@ from vision.encoders import (
     TimmEncoderSettings,
     TorchvisionEncoderSettings,
     build_image_encoder,
+    check_encoder,
 )
-from vision.explain import explain_severity
-from vision.tower import ImageTower, TowerSettings
-from vision.transforms import prepare_images
-
-SMALL_VIT = {
-    "image_size": 64,
-    "patch_size": 16,
-    "num_layers": 2,
-    "num_heads": 2,
-    "hidden_dim": 32,
-    "mlp_dim": 48,
-}
-SMALL_MAXVIT = {
-    "input_size": [64, 64],
-    "stem_channels": 8,
-    "partition_size": 2,
-    "block_channels": [8, 16],
-    "block_layers": [1, 1],
-    "head_dim": 8,
-    "stochastic_depth_prob": 0.0,
-}
-SMALL_SWIN = {
-    "patch_size": [4, 4],
-    "embed_dim": 16,
-    "depths": [1, 1],
-    "num_heads": [2, 2],
-    "window_size": [4, 4],
-}
-FAMILIES = [
-    ("torchvision", "convnext_tiny", {}, 768, 2),
-    ("torchvision", "densenet121", {}, 1024, 2),
-    ("torchvision", "efficientnet_b0", {}, 1280, 2),
-    ("torchvision", "googlenet", {"init_weights": False}, 1024, 2),
-    ("torchvision", "MaxVit", SMALL_MAXVIT, 16, 8),
-    ("torchvision", "mnasnet0_5", {}, 1280, 2),
-    ("torchvision", "mobilenet_v2", {}, 1280, 2),
-    ("torchvision", "mobilenet_v3_small", {}, 576, 2),
-    ("torchvision", "regnet_y_400mf", {}, 440, 2),
-    ("torchvision", "resnet18", {}, 512, 2),
-    ("torchvision", "shufflenet_v2_x0_5", {}, 1024, 2),
-    ("torchvision", "squeezenet1_1", {}, 512, 3),
-    ("torchvision", "SwinTransformer", SMALL_SWIN, 32, 8),
-    ("torchvision", "VisionTransformer", SMALL_VIT, 32, 4),
-    ("timm", "test_byobnet", {}, 256, 2),
-    ("timm", "test_convnext", {}, 64, 2),
-    ("timm", "test_efficientnet", {}, 256, 2),
-    ("timm", "test_nfnet", {}, 192, 2),
-    ("timm", "test_resnet", {}, 96, 2),
-    ("timm", "test_vit", {"img_size": 64}, 64, 4),
-    ("timm", "mixer_s16_224", {"img_size": 64}, 512, 4),
-    ("timm", "swin_tiny_patch4_window7_224", {"img_size": 64, "window_size": 2}, 768, 2),
-    ("chauhan2020", None, {"widths": (8, 16, 24)}, 24, 2),
-]
-TAUGHT = {
-    *("resnet18", "densenet121", "googlenet", "efficientnet_b0", "SwinTransformer"),
-    *("VisionTransformer", "test_efficientnet", "test_nfnet", "test_vit", "test_resnet"),
-}
-"""Stems with and without padding, plain, standardised or in patches; two normalisations."""
-KINDS = {"torchvision": TorchvisionEncoderSettings, "timm": TimmEncoderSettings}
-
-
-def settings_of(kind: str, name: str | None, arguments: dict, **more) -> ImageEncoderSettings:
-    if name is None:
-        return ChauhanEncoderSettings(**arguments)
-    return KINDS[kind](name=name, arguments=arguments, **more)
 
 
 def build(name: str, **settings: object) -> ImageEncoder:
     return build_image_encoder(TorchvisionEncoderSettings(name=name, **settings))
-
-
-@pytest.mark.parametrize(("kind", "name", "arguments", "width", "side"), FAMILIES)
-def test_families_learn_from_grey_and_are_explained(kind, name, arguments, width, side) -> None:
-    torch.manual_seed(0)
-    tower = ImageTower(
-        TowerSettings(encoder=settings_of(kind, name, arguments), findings=("Edema",))
-    ).train()
-    images = torch.randn(2, 1, 64, 64)
-    graded = tower(images)
-    assert graded.features.shape == (2, width, side, side)
-    assert tower.encoder.width == width
-    (graded.severity_logits.sum() + graded.finding_logits.sum()).backward()
-    assert [n for n, p in tower.named_parameters() if p.requires_grad and p.grad is None] == []
-    tower.eval()
-    with torch.no_grad():
-        before = tower(images).severity_logits
-        tower.to(memory_format=torch.channels_last)
-        after = tower(images.to(memory_format=torch.channels_last)).severity_logits
-    assert torch.allclose(before, after, atol=1e-4 * max(1.0, float(before.abs().max())))
-    assert explain_severity(tower, images).shape == (2, 64, 64)
-
-
-@pytest.mark.parametrize(
-    ("kind", "name", "arguments"), [family[:3] for family in FAMILIES if family[1] in TAUGHT]
-)
-def test_trained_weights_see_grey_as_they_saw_it_thrice(
-    kind, name, arguments, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    torch.manual_seed(0)
-    settings = settings_of(kind, name, arguments)
-    taught = settings.model_copy(update={"pretrained": True})
-    cut = named_networks.cut_network(settings, pretrained=False)
-    monkeypatch.setattr(encoders, "cut_network", lambda *_, **__: cut)
-    grey = torch.randint(0, 256, (2, 64, 64), dtype=torch.uint8)
-    with torch.no_grad():
-        expected = cut.trunk.eval()(normalise_thrice(grey, cut.mean, cut.deviation))
-        found = build_image_encoder(taught).eval()(prepare_images(grey))
-    assert torch.allclose(found, expected, atol=1e-4 * float(expected.abs().max()))
-
-
-def normalise_thrice(grey: Tensor, mean: tuple[float, ...], deviation: tuple[float, ...]) -> Tensor:
-    pixels = (grey / 255.0).unsqueeze(1).expand(-1, 3, -1, -1)
-    return (pixels - torch.tensor(mean).reshape(3, 1, 1)) / torch.tensor(deviation).reshape(3, 1, 1)
 
 
 @pytest.mark.parametrize("kind_and_name", [("torchvision", "resnet18"), ("timm", "test_resnet")])
@@ -153,12 +49,13 @@ def test_a_network_of_ones_own_size() -> None:
 
 
 def test_the_papers_network_has_the_papers_numbers() -> None:
-    """3.31 million weights with four logits, 2048² pixels to 4×4 places of 192, 768 numbers."""
+    """3.31 million weights (with four logits), 1.79 GFLOP; 2048² pixels give 768 numbers."""
     encoder = build_image_encoder(ChauhanEncoderSettings()).eval()
     count = sum(parameter.numel() for parameter in encoder.parameters()) + 768 * 4 + 4
     assert round(count / 1e6, 2) == 3.31
-    with torch.no_grad():
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         features = encoder(torch.zeros(1, 1, 2048, 2048))
+    assert round(counter.get_total_flops() / 1e9, 2) == 1.79
     assert features.shape == (1, 192, 4, 4)
     assert encoder.pool(features).shape == (1, encoder.embedding_width) == (1, 768)
 
@@ -248,6 +145,31 @@ def test_a_network_of_a_fixed_size_refuses_another() -> None:
     assert encoder.side == 64
     with pytest.raises(EncoderError, match=r"images of 96×96.*takes 64×64"):
         encoder(torch.zeros(1, 1, 96, 96))
+
+
+@pytest.mark.parametrize(
+    ("settings", "side", "message"),
+    [
+        (TorchvisionEncoderSettings(name="VisionTransformer", arguments=SMALL_VIT), 96, "64×64"),
+        (TorchvisionEncoderSettings(name="inception_v3"), 48, "takes no images of 48×48 pixels"),
+        (TorchvisionEncoderSettings(name="resnet1800"), 64, "resnet1800"),
+        (
+            TorchvisionEncoderSettings(
+                name="resnet18", weights=WeightSettings(path=Path("nothing.safetensors"))
+            ),
+            64,
+            "cannot be read",
+        ),
+    ],
+)
+def test_what_would_fail_after_hours_is_found_first(settings, side, message) -> None:
+    with pytest.raises(EncoderError, match=message):
+        check_encoder(settings, side)
+
+
+def test_an_encoder_that_will_do_passes_the_check() -> None:
+    check_encoder(TorchvisionEncoderSettings(name="resnet18", pretrained=True), 48)
+    check_encoder(ChauhanEncoderSettings(widths=(8, 16)), 48)
 
 
 @pytest.mark.parametrize(("kind", "name"), [("torchvision", "resnet18"), ("timm", "test_resnet")])

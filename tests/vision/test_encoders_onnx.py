@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.vision.test_encoders import FAMILIES, settings_of
+from tests.vision.encoder_families import FAMILIES, settings_of
 from vision.onnx_export import MOST_DIFFERENCE, convert_tower, measure_difference
 from vision.tower import ImageTower, TowerSettings
 
