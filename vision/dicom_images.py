@@ -19,10 +19,12 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import JPEG2000TransferSyntaxes
 
+from vision.dicom_patient import is_child, shows_other_part
 from vision.dicom_safety import read_dataset, refuse_hostile_codestream
 from vision.dicom_window import Toning, keep_stored_bits, tone, tone_like_mimic
 from vision.raster_images import note_colour
 from vision.xray_image import (
+    NOT_A_RADIOGRAPH_NOTE,
     Equalization,
     ImageError,
     Laterality,
@@ -123,7 +125,7 @@ def _check_header(path: Path, dataset: pydicom.Dataset) -> list[str]:
     if modality in RADIOGRAPH_MODALITIES:
         return []
     known = modality if modality.isalpha() and len(modality) <= 4 else "unknown"
-    return [f"the DICOM modality is {known}, not a radiograph"]
+    return [f"{NOT_A_RADIOGRAPH_NOTE}{known}, not a radiograph"]
 
 
 def _read_pixels(path: Path, dataset: pydicom.Dataset) -> NDArray[Any]:
@@ -188,6 +190,8 @@ def _describe(
         pixel_spacing_mm=_spacing(dataset),
         view=view if view in VIEW_POSITIONS else None,
         laterality=_laterality(dataset),
+        child=is_child(dataset),
+        other_body_part=shows_other_part(dataset),
         warnings=tuple(notes),
     )
 

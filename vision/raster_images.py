@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from vision.equalization import equalize_pixels
 from vision.raster_safety import refuse_cost, refuse_structure, webp_canvas
 from vision.xray_image import (
+    COLOUR_NOTE,
     Equalization,
     ImageError,
     Provenance,
@@ -218,7 +219,7 @@ def note_colour(colour: NDArray[np.uint8], notes: list[str]) -> None:
     colour = colour[::step, ::step]
     spread = colour.max(axis=2).astype(np.int16) - colour.min(axis=2)
     if (spread > COLOUR_TOLERANCE).mean() > COLOURED_SHARE:
-        notes.append("a colour image: only its luminance is used")
+        notes.append(COLOUR_NOTE)
 
 
 def _white_of(path: Path, grey: NDArray[np.generic], bits: int, white_level: int | None) -> int:

@@ -28,6 +28,11 @@ Equalization = Literal["none", "mimic_jpg"]
 Laterality = Literal["L", "R", "B", "U"]
 
 
+COLOUR_NOTE = "a colour image: only its luminance is used"
+NOT_A_RADIOGRAPH_NOTE = "the DICOM modality is "
+"""Warnings that the gate looks for; the second goes on with the modality."""
+
+
 class ImageError(ValueError):
     """A file that cannot be read as an X-ray: `path`, and the `reason` without patient data."""
 
@@ -48,7 +53,8 @@ class Provenance(Settings):
     rescaled) values that became [0, 1]; null for a VOI LUT. `inverted` says that MONOCHROME1
     was turned. `equalization` names the histogram equalisation that followed. `view` is a DICOM
     view position (PA, AP, LL, RL, ...); `laterality` is the side that DICOM says was imaged
-    (left, right, both, unpaired).
+    (left, right, both, unpaired). `child` says that a DICOM patient is under 18,
+    `other_body_part` that not the chest was examined; null where the header does not tell.
     """
 
     sha256: str
@@ -62,6 +68,8 @@ class Provenance(Settings):
     pixel_spacing_mm: tuple[float, float] | None = None
     view: str | None = None
     laterality: Laterality | None = None
+    child: bool | None = None
+    other_body_part: bool | None = None
     warnings: tuple[str, ...] = ()
 
 

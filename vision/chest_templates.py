@@ -1,0 +1,82 @@
+"""What a chest X-ray looks like at 24×24 pixels: mean images of the phantom corpus, as digits.
+
+Each digit is a grey level, 0 black to 9 white, of the middle three quarters of 3,364 frontal
+and 892 lateral phantoms (`data_cards/phantom`); no patient's image is in it. The frontal one
+is symmetric, so that its left half is enough.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+TEMPLATE_SIDE = 24
+
+FRONTAL_LEFT_HALF = """
+666665433577
+566665322577
+566554212577
+555542112477
+555431002477
+555321002477
+554210013577
+543210013577
+543100024578
+432100124578
+432100125678
+321101124678
+321111124678
+321111234678
+321112234678
+321122335678
+322233345678
+322344456778
+333455566788
+344566667788
+445677777788
+456777777889
+567777777889
+677777777889
+"""
+
+LATERAL = """
+025689988754444455577630
+356788876543233334457763
+467777654332122223346775
+567765433221122222235776
+567643322222122222224676
+566432222222223222223677
+565322222233222332223577
+564322222233222232222477
+554322222343332232212467
+653222222344443332212467
+653222222356553332212367
+654322233346654332212367
+654323333345543322212367
+664334444444433222212367
+664444455544333222222367
+665555555555433222222467
+665555556665533332222467
+665566666776644333223578
+665677777777755443323578
+666678888888876554334688
+677788999999887765545688
+677889999999988887656788
+778889999999999888777898
+778889999999999999888998
+"""
+
+
+def frontal_template() -> NDArray[np.float64]:
+    """Give the frontal template [24, 24], bright spine between dark lungs."""
+    half = _read(FRONTAL_LEFT_HALF)
+    return np.concatenate([half, half[:, ::-1]], axis=1)
+
+
+def lateral_template() -> NDArray[np.float64]:
+    """Give the lateral template [24, 24], the patient facing the image's left."""
+    return _read(LATERAL)
+
+
+def _read(digits: str) -> NDArray[np.float64]:
+    return np.array([[float(digit) for digit in line] for line in digits.split()])
