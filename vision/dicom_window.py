@@ -13,7 +13,8 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from vision.equalization import equalize_pixels
+from vision.equalization import equalize_like_mimic
+from vision.stored_places import StoredPlaces
 from vision.xray_image import WindowSource
 
 Values = NDArray[np.float64]
@@ -37,26 +38,26 @@ def tone(dataset: pydicom.Dataset, stored: NDArray[Any], notes: list[str]) -> To
     a line about it. Pixel padding becomes black and does not count.
     """
     stored = keep_stored_bits(dataset, stored)
-    lowest, highest = int(stored.min()), int(stored.max())
-    values = np.arange(lowest, highest + 1, dtype=np.int64)
-    counts = np.bincount((stored.ravel().astype(np.int64) - lowest), minlength=len(values))
+    places = StoredPlaces(stored)
+    values = places.values
     padding = _is_padding(dataset, values)
-    counts[padding] = 0
     rescaled = _rescale(dataset, values)
-    grey, window, source = _apply_window(dataset, rescaled, counts, notes)
+    grey, window, source = _apply_window(dataset, rescaled, notes)
+    if window is None and source == "percentile":
+        grey, window = _apply_percentiles(rescaled, np.where(padding, 0, places.count()))
     inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
     if inverted:
         grey = 1.0 - grey
     grey[padding] = 0.0
-    pixels = grey.astype(np.float32)[stored.astype(np.int64) - lowest]
-    return Toning(pixels, window, source, inverted)
+    return Toning(places.look_up(grey), window, source, inverted)
 
 
 def tone_like_mimic(stored: NDArray[Any], *, inverted: bool) -> Toning:
     """Take stored values as MIMIC-CXR-JPG did: no rescale, window or padding, equalised."""
-    pixels = equalize_pixels(stored, inverted=inverted)
-    window = (float(stored.min()), float(stored.max()))
-    return Toning(pixels, window, "minimum to maximum", inverted)
+    places = StoredPlaces(stored)
+    grey = equalize_like_mimic(places.count(), inverted=inverted) / 255
+    window = (float(places.values[0]), float(places.values[-1]))
+    return Toning(places.look_up(grey), window, "minimum to maximum", inverted)
 
 
 def keep_stored_bits(dataset: pydicom.Dataset, stored: NDArray[Any]) -> NDArray[Any]:
@@ -100,7 +101,7 @@ def _look_up(item: pydicom.Dataset, values: Values) -> tuple[Values, int]:
 
 
 def _apply_window(
-    dataset: pydicom.Dataset, values: Values, counts: NDArray[np.int64], notes: list[str]
+    dataset: pydicom.Dataset, values: Values, notes: list[str]
 ) -> tuple[Values, tuple[float, float] | None, WindowSource]:
     table = dataset.get("VOILUTSequence")
     if table:
@@ -112,9 +113,14 @@ def _apply_window(
         window = (center - width / 2, center + width / 2)
         return _window(values, center, width, function), window, "DICOM window"
     notes.append("no window in the DICOM: the 0.5th to 99.5th percentile is used")
+    return values, None, "percentile"
+
+
+def _apply_percentiles(
+    values: Values, counts: NDArray[np.int64]
+) -> tuple[Values, tuple[float, float]]:
     low, high = _percentiles(values, counts)
-    grey = np.clip((values - low) / max(high - low, 1e-9), 0.0, 1.0)
-    return grey, (low, high), "percentile"
+    return np.clip((values - low) / max(high - low, 1e-9), 0.0, 1.0), (low, high)
 
 
 def _window(values: Values, center: float, width: float, function: str) -> Values:

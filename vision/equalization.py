@@ -13,15 +13,6 @@ from numpy.typing import NDArray
 LEVELS = 256
 
 
-def equalize_pixels(stored: NDArray[np.generic], *, inverted: bool) -> NDArray[np.float32]:
-    """Equalise whole-number pixels [height, width]; gives grey in [0, 1] in steps of 1/255."""
-    lowest = int(stored.min())
-    places = stored.astype(np.int64) - lowest
-    grey = equalize_like_mimic(np.bincount(places.ravel()), inverted=inverted)
-    pixels: NDArray[np.float32] = (grey.astype(np.float32) / np.float32(LEVELS - 1))[places]
-    return pixels
-
-
 def equalize_like_mimic(counts: NDArray[np.int64], *, inverted: bool) -> NDArray[np.uint8]:
     """Give the 8-bit grey of each stored value from how often it occurs.
 

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from vision.equalization import equalize_pixels
+from vision.equalization import equalize_like_mimic
 from vision.raster_safety import refuse_cost, refuse_structure, webp_canvas
+from vision.stored_places import StoredPlaces
 from vision.xray_image import (
     COLOUR_NOTE,
     Equalization,
@@ -97,7 +98,8 @@ def decode_raster(path: Path, data: bytes, sha256: str, options: RasterOptions) 
     window = (0.0, float(white))
     source: WindowSource = "full range" if bits == 8 else "white level"
     if options.equalization == "mimic_jpg":
-        pixels = equalize_pixels(grey, inverted=False)
+        places = StoredPlaces(grey)
+        pixels = places.look_up(equalize_like_mimic(places.count(), inverted=False) / 255)
         window, source = (float(grey.min()), float(grey.max())), "minimum to maximum"
     else:
         pixels = grey.astype(np.float32)
@@ -191,7 +193,7 @@ def _refuse_samples(path: Path, mode: str, bits: int) -> None:
         raise ImageError(path, f"{bits}-bit {mode} samples; expected grey of 8 or 16 bits")
 
 
-def _to_grey(image: Image.Image) -> tuple[NDArray[np.generic], list[str]]:
+def _to_grey(image: Image.Image) -> tuple[NDArray[np.integer], list[str]]:
     notes: list[str] = []
     if image.mode in SIXTEEN_BIT_MODES or image.mode in GREY_MODES:
         if image.mode == "1":
@@ -222,7 +224,7 @@ def note_colour(colour: NDArray[np.uint8], notes: list[str]) -> None:
         notes.append(COLOUR_NOTE)
 
 
-def _white_of(path: Path, grey: NDArray[np.generic], bits: int, white_level: int | None) -> int:
+def _white_of(path: Path, grey: NDArray[np.integer], bits: int, white_level: int | None) -> int:
     if bits == 8:
         return 255
     if white_level is None:

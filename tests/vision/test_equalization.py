@@ -11,9 +11,15 @@ from PIL import Image
 
 from tests.vision.examples import draw_xray, save_dicom
 from vision.cache import CacheSettings
-from vision.equalization import equalization_table, equalize_pixels
+from vision.equalization import equalization_table, equalize_like_mimic
 from vision.framing import read_framed
 from vision.images import read_image
+from vision.stored_places import StoredPlaces
+
+
+def equalize_pixels(stored: NDArray[np.uint16], *, inverted: bool) -> NDArray[np.float32]:
+    places = StoredPlaces(stored)
+    return places.look_up(equalize_like_mimic(places.count(), inverted=inverted) / 255)
 
 
 def equalize_slowly(stored: NDArray[np.uint16], *, inverted: bool) -> NDArray[np.float64]:
