@@ -82,14 +82,14 @@ def risk_coverage_chart(
     """Draw the share of wrong grades among the most confident images, by the share graded.
 
     arms: [n, 4] probabilities by name; the legend has the area (AURC). threshold: the chosen
-    risk and what it leaves to grade, as guides.
+    risk and what it leaves to grade, as guides; its tolerance says what is wrong.
     """
     figure = new_figure(5.6, 3.7)
     axes = figure.subplots()
-    top = 0.0
+    top, tolerance = 0.0, 0 if threshold is None else threshold.tolerance
     for number, (arm, probabilities) in enumerate(arms.items()):
-        curve = risk_coverage_curve(probabilities, levels)
-        area = severity_metrics(probabilities, levels)["aurc"]
+        curve = risk_coverage_curve(probabilities, levels, tolerance=tolerance)
+        area = severity_metrics(probabilities, levels)["aurc"] if tolerance == 0 else None
         label = arm if area is None else f"{arm} (AURC {area:.3f})"
         axes.plot(
             curve["coverage"], curve["risk"], label=label, linewidth=1.7, **series_style(number)
@@ -108,7 +108,8 @@ def risk_coverage_chart(
             fontsize=SMALL_TEXT_POINTS,
             color=INK,
         )
-    style_axes(axes, x="share of images graded, most confident first", y="share of wrong grades")
+    wrong = "wrong grades" if tolerance == 0 else f"grades off by more than {tolerance}"
+    style_axes(axes, x="share of images graded, most confident first", y=f"share of {wrong}")
     axes.set(xlim=(0, 1.005), ylim=(0, max(0.05, 1.15 * top)))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -121,3 +121,15 @@ def test_coverage_chart_names_its_groups():
     figure = coverage_chart(rows, wanted=0.9)
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["all", "view AP"]
     assert figure.axes[0].texts[0].get_text() == "50 patients, 1.5 grades"
+
+
+def test_risk_chart_counts_errors_as_its_threshold_does():
+    images = draw_graded()
+    lenient = select_risk_threshold(
+        images.probabilities, images.levels, target_risk=0.3, tolerance=1
+    )
+    figure = risk_coverage_chart({"joint": images.probabilities}, images.levels, threshold=lenient)
+    panel = figure_numbers(figure)["panels"][0]
+    off = np.abs(images.probabilities.argmax(axis=1) - images.levels) > 1
+    assert panel["y"] == "share of grades off by more than 1"
+    assert panel["series"][0]["y"][-1] == pytest.approx(off.mean(), abs=1e-6)
