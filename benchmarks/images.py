@@ -6,7 +6,7 @@ The usual way is what tutorials do per item: Pillow decodes to RGB, resizes, and
 ways run in turns in one process on one thread. Times are of the processor, medians over rounds; a
 ratio is the median over rounds of the usual way's time by the other's in the same round. Without
 --files, JPEGs of 3056×2544 are drawn; with it, the JPEG and PNG files below FOLDER are measured as
-they are.
+they are; the goal of building is one for full-size films, so that it isn't shown then.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
 import os
 import statistics
 import tempfile
@@ -38,7 +39,7 @@ from vision.images import read_image
 from vision.tower import TowerSettings
 
 HEIGHT, WIDTH = 3056, 2544
-BATCH, BATCHES = 32, 100
+BATCH = 32
 CACHED = 600
 """Rows of the cache that is read: far more than a processor's own cache holds."""
 CROP_SHARE = 7 / 8
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--read", type=int, default=100, help="batches that are read in a round")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -67,49 +69,54 @@ def main() -> None:
         else:
             paths = find_files(options.files, options.images)
         describe(paths, options.size)
-        compare(paths, folder, options.size, options.rounds)
+        ways = list_ways(paths, folder, options)
+        for way in ways.values():
+            way.work()  # once for warmth: first reads also test checksums
+        turns = range(options.rounds)
+        print_table(
+            ways,
+            [{name: seconds(way.work) / way.images for name, way in ways.items()} for _ in turns],
+        )
 
 
-def compare(paths: list[Path], folder: Path, size: int, rounds: int) -> None:
+def list_ways(paths: list[Path], folder: Path, options: argparse.Namespace) -> dict[str, Way]:
+    """The usual way first; then building, and reading so many batches of each cache."""
+    size, least = options.size, 3 if options.files is None else None
     raw, jpeg = CacheSettings(size=size), CacheSettings(size=size, storage="jpeg")
-    count, many = len(paths), write_framed(paths, folder / "framed", raw)
-    numbers = iter(range(10**6))
+    many, numbers = write_framed(paths, folder / "framed", raw), itertools.count()
 
     def build(settings: CacheSettings) -> ImageCache:
         return build_quietly(paths, folder / f"cache{next(numbers)}", settings)
 
-    raw_cache = build_quietly(many, folder / "many_raw", raw)
-    jpeg_cache = build_quietly(many, folder / "many_jpeg", jpeg)
-    raw_task, jpeg_task = make_task(raw_cache), make_task(jpeg_cache)
-    crop = round(size * CROP_SHARE)
-    read = BATCH * BATCHES
     ways = {
-        "usual: Pillow RGB, resize, float32": Way(lambda: load_usually(paths, size), count),
-        "read and frame": Way(lambda: drain(read_framed(path, raw) for path in paths), count),
-        "build the cache, raw": Way(lambda: build(raw), count, least_ratio=3),
-        "build the cache, JPEG": Way(lambda: build(jpeg), count),
-        f"raw cache: uint8 batches of {BATCH}": Way(lambda: drain(batches(raw_cache)), read),
-        "raw cache: uint8 through the training loader": Way(
-            lambda: drain(load_for_training(raw_task)), read, 10_000, 50
+        "usual: Pillow RGB, resize, float32": Way(lambda: load_usually(paths, size), len(paths)),
+        "read and frame": Way(lambda: drain(read_framed(path, raw) for path in paths), len(paths)),
+        "build the cache, raw": Way(lambda: build(raw), len(paths), least_ratio=least),
+        "build the cache, JPEG": Way(lambda: build(jpeg), len(paths)),
+    }
+    for settings, count, goals in ((raw, options.read, (50,)), (jpeg, -(-options.read // 10), ())):
+        cache = build_quietly(many, folder / settings.storage, settings)
+        ways |= list_readings(cache, count, *goals)
+    return ways
+
+
+def list_readings(
+    cache: ImageCache, count: int, least_ratio: float | None = None
+) -> dict[str, Way]:
+    name, task, images = cache.settings.storage, make_task(cache), count * BATCH
+    side = round(cache.settings.size * CROP_SHARE)
+    rates = (10_000, 4_000) if least_ratio else (None, None)
+    return {
+        f"{name} cache: uint8 batches of {BATCH}": Way(
+            lambda: drain(batches(cache, count)), images
         ),
-        f"raw cache: float32 crops of {crop}": Way(
-            lambda: drain(crop_all(batches(raw_cache), crop)), read, 4_000, 50
+        f"{name} cache: uint8 through the training loader": Way(
+            lambda: drain(load_for_training(task, count)), images, rates[0], least_ratio
         ),
-        "JPEG cache: uint8 through the training loader": Way(
-            lambda: drain(load_for_training(jpeg_task, BATCHES // 10)), read // 10
-        ),
-        f"JPEG cache: float32 crops of {crop}": Way(
-            lambda: drain(crop_all(batches(jpeg_cache, BATCHES // 10), crop)), read // 10
+        f"{name} cache: float32 crops of {side}": Way(
+            lambda: drain(crop_all(batches(cache, count), side)), images, rates[1], least_ratio
         ),
     }
-    for way in ways.values():
-        way.work()  # once for warmth: first reads also test checksums
-    times = [
-        {name: seconds(way.work) / way.images for name, way in ways.items()} for _ in range(rounds)
-    ]
-    print_table(ways, times)
-    kept = [cache.shards.file_of(0).stat().st_size / 64 / 1000 for cache in (raw_cache, jpeg_cache)]
-    print(f"on disk, kB per image: raw {kept[0]:.0f}, JPEG {kept[1]:.0f}")
 
 
 def print_table(ways: dict[str, Way], times: list[dict[str, float]]) -> None:
@@ -160,7 +167,7 @@ def build_quietly(paths: list[Path], folder: Path, settings: CacheSettings) -> I
         return build_cache(paths, folder, settings)
 
 
-def batches(cache: ImageCache, count: int = BATCHES) -> Iterator[NDArray[np.uint8]]:
+def batches(cache: ImageCache, count: int) -> Iterator[NDArray[np.uint8]]:
     draw = np.random.default_rng(0)
     return (cache.read(draw.integers(0, CACHED, BATCH)) for _ in range(count))
 
@@ -173,7 +180,8 @@ def crop_all(images: Iterable[NDArray[np.uint8]], side: int) -> Iterator[NDArray
         tops = draw.integers(0, batch.shape[1] - side, (len(batch), 2))
         for place, (top, left) in enumerate(tops):
             cut = batch[place, top : top + side, left : left + side]
-            np.divide(cut[:, ::-1] if place % 2 else cut, np.float32(255), out=crops[place])
+            crops[place] = cut[:, ::-1] if place % 2 else cut
+        crops *= np.float32(1 / 255)
         yield crops
 
 
@@ -202,7 +210,7 @@ def make_task(cache: ImageCache) -> GradingTask:
     return GradingTask(settings, data, seed=0)
 
 
-def load_for_training(task: GradingTask, steps: int = BATCHES) -> Iterator[object]:
+def load_for_training(task: GradingTask, steps: int) -> Iterator[object]:
     """Give the batches of the training loop itself: uint8 images, targets and seeds."""
     return iter(stream_batches(task, Accelerator(cpu=True), Progress(), steps))
 
