@@ -202,8 +202,10 @@ def _to_grey(image: Image.Image) -> tuple[NDArray[np.integer], list[str]]:
         return np.asarray(image), notes
     if image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info:
         image = _drop_alpha(image.convert("RGBA"), notes)
-    colour = image.convert("RGB")
-    note_colour(np.asarray(colour), notes)
+    colour = image if image.mode == "RGB" else image.convert("RGB")
+    step = max(1, min(colour.size) // COLOUR_SAMPLE_SIDE)
+    sample = colour.resize((colour.width // step, colour.height // step), Image.Resampling.NEAREST)
+    note_colour(np.asarray(sample), notes)
     return np.asarray(colour.convert("L")), notes
 
 
@@ -217,8 +219,6 @@ def _drop_alpha(image: Image.Image, notes: list[str]) -> Image.Image:
 
 def note_colour(colour: NDArray[np.uint8], notes: list[str]) -> None:
     """Add a note when pixels [height, width, 3] hold more than grey stored as RGB."""
-    step = max(1, min(colour.shape[:2]) // COLOUR_SAMPLE_SIDE)
-    colour = colour[::step, ::step]
     spread = colour.max(axis=2).astype(np.int16) - colour.min(axis=2)
     if (spread > COLOUR_TOLERANCE).mean() > COLOURED_SHARE:
         notes.append(COLOUR_NOTE)

@@ -145,6 +145,23 @@ def test_colour_captures_become_grey(tmp_path: Path) -> None:
     assert image.provenance.warnings == ("the DICOM modality is OT, not a radiograph",)
 
 
+@pytest.mark.parametrize(
+    ("elements", "side"),
+    [
+        ({"ImageLaterality": "U"}, "U"),
+        ({"Laterality": "L"}, "L"),
+        ({"ImageLaterality": "B", "Laterality": "R"}, "B"),
+        ({"Laterality": "SMITH"}, None),
+        ({}, None),
+    ],
+)
+def test_the_side_that_was_imaged_is_recorded(
+    tmp_path: Path, elements: dict[str, str], side: str | None
+) -> None:
+    path = save_dicom(tmp_path / "a.dcm", STORED, **elements, **WINDOW)
+    assert read_image(path).provenance.laterality == side
+
+
 def test_view_and_spacing_are_recorded_and_nothing_about_the_patient(tmp_path: Path) -> None:
     path = save_dicom(
         tmp_path / "a.dcm",
