@@ -8,6 +8,7 @@ prediction sets; Lu, Angelopoulos and Pomerantz 2022). MAPIE's sets may leave ga
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,41 +25,64 @@ STANDARD_NORMAL_95 = 1.959964
 SMALLEST_GROUP = 10
 """A group of fewer patients has no row of its own: its interval would say nothing."""
 
+Mass = Annotated[float, Field(ge=0, le=1)]
+
 
 class ConformalSets(Settings):
-    """How far a set grows: while the grades in it have at most `largest_mass` together.
+    """How far a set grows: a grade is in while those before it have at most `largest_mass`.
 
-    alpha: the share of new patients' images whose true grade may be missed. The promise is on
-    average over images drawn like the `images` it was set on (one per patient), not for each
-    grade or group: `coverage_by_group` shows those.
+    alpha: the share of new patients' images whose true grade may be missed, on average over
+    images drawn like the `images` these were set on (one per patient). largest_mass: one limit
+    per grade, the same for all unless `per_grade`: then the promise holds among the images of
+    each true grade. No promise holds for each subgroup: `coverage_by_group` shows those.
     """
 
     alpha: float = Field(gt=0, lt=1)
-    largest_mass: float = Field(ge=0, le=1)
+    largest_mass: tuple[Mass, Mass, Mass, Mass]
+    per_grade: bool = False
     images: int = Field(ge=FEWEST_IMAGES)
 
     def apply(self, probabilities: ArrayLike) -> BoolArray:
         """Say which grades are in each set: [n, 4], always a range that is never empty."""
-        return np.asarray(_mass_before(np.asarray(probabilities, np.float64)) <= self.largest_mass)
+        reached = _mass_before(np.asarray(probabilities, np.float64))
+        inside = reached <= np.array(self.largest_mass)
+        # Limits that differ may leave a gap; closing it only adds grades, so the promise holds.
+        from_below = np.maximum.accumulate(inside, axis=1)
+        from_above = np.maximum.accumulate(inside[:, ::-1], axis=1)[:, ::-1]
+        return np.asarray(from_below & from_above)
 
 
 def fit_conformal_sets(
-    probabilities: ArrayLike, levels: ArrayLike, *, alpha: float = 0.1
+    probabilities: ArrayLike,
+    levels: ArrayLike,
+    *,
+    alpha: float = 0.1,
+    per_grade: bool = False,
 ) -> ConformalSets:
     """Set how far sets must grow to miss at most `alpha` of new images' grades.
 
     probabilities: [n, 4], calibrated on other images; levels: [n]. Use one image per patient
     (`draw_one_per_patient`), of patients whom neither training nor calibration has seen. The
     coverage is at least 1 - alpha, and at most 1 / (n + 1) more unless the most probable grade
-    alone is right more often than that. Raises MetricsError for fewer than 20 images.
+    alone is right more often than that. per_grade keeps the promise for each true grade
+    (Vovk 2012), with larger sets; a grade of fewer than 1 / alpha images is then in every set.
+    Raises MetricsError for fewer than 20 images.
     """
     p, y = check_severity(probabilities, levels)
     if len(y) < FEWEST_IMAGES:
         raise MetricsError(f"conformal sets: {len(y)} images; expected at least {FEWEST_IMAGES}")
-    scores = np.sort(_mass_before(p)[np.arange(len(y)), y])
-    rank = int(np.ceil((len(y) + 1) * (1 - alpha)))
-    largest = float(min(scores[rank - 1], 1.0)) if rank <= len(y) else 1.0
-    return ConformalSets(alpha=alpha, largest_mass=largest, images=len(y))
+    scores = _mass_before(p)[np.arange(len(y)), y]
+    if per_grade:
+        limits = [_limit(scores[y == level], alpha) for level in range(SEVERITY_LEVELS)]
+    else:
+        limits = [_limit(scores, alpha)] * SEVERITY_LEVELS
+    first, second, third, fourth = limits
+    return ConformalSets(
+        alpha=alpha,
+        largest_mass=(first, second, third, fourth),
+        per_grade=per_grade,
+        images=len(y),
+    )
 
 
 def coverage_by_group(
@@ -112,6 +136,11 @@ def wilson_interval(share: float, count: int) -> tuple[float, float]:
     centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
     return float(centre - half), float(centre + half)
+
+
+def _limit(scores: FloatArray, alpha: float) -> float:
+    rank = int(np.ceil((len(scores) + 1) * (1 - alpha)))
+    return float(min(np.sort(scores)[rank - 1], 1.0)) if rank <= len(scores) else 1.0
 
 
 def _mass_before(probabilities: FloatArray) -> FloatArray:

@@ -39,11 +39,34 @@ def test_the_promise_holds_for_small_sets_and_worthless_models():
     assert np.mean(hits) > 0.8 - 3 * np.sqrt(0.16 / 3000)
 
 
+def test_the_promise_can_be_kept_for_each_grade():
+    generator = np.random.default_rng(3)
+    together, apart = [], []
+    for _ in range(40):
+        probabilities, levels = draw_images(generator, 4000, sharpness=3)
+        # A model that hardly ever dares to say 1.
+        probabilities[:, 1] *= 0.1
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        for per_grade, found in ((False, together), (True, apart)):
+            sets = fit_conformal_sets(probabilities[:2000], levels[:2000], per_grade=per_grade)
+            held = sets.apply(probabilities[2000:])[np.arange(2000), levels[2000:]]
+            found.append([held[levels[2000:] == level].mean() for level in range(4)])
+    assert np.mean(together, axis=0)[1] < 0.87
+    assert (np.mean(apart, axis=0) > 0.895).all()
+
+
+def test_a_gap_between_grades_is_closed():
+    sets = ConformalSets(
+        alpha=0.1, largest_mass=(0.9, 0.0, 0.0, 0.0), per_grade=True, images=100
+    ).apply([[0.2, 0.1, 0.6, 0.1]])
+    assert sets.tolist() == [[True, True, True, False]]
+
+
 def test_sets_are_ranges_around_the_most_probable_grade_and_grow_with_the_mass():
     probabilities = np.random.default_rng(2).dirichlet(np.full(4, 0.5), 500)
     smaller = np.zeros((500, 4), bool)
     for mass in (0.0, 0.3, 0.6, 0.9, 1.0):
-        sets = ConformalSets(alpha=0.1, largest_mass=mass, images=100).apply(probabilities)
+        sets = ConformalSets(alpha=0.1, largest_mass=(mass,) * 4, images=100).apply(probabilities)
         assert sets[np.arange(500), probabilities.argmax(axis=1)].all()
         edges = np.abs(np.diff(np.pad(sets, ((0, 0), (1, 1))).astype(int), axis=1))
         assert (edges.sum(axis=1) == 2).all()
@@ -54,7 +77,7 @@ def test_sets_are_ranges_around_the_most_probable_grade_and_grow_with_the_mass()
 
 def test_a_set_takes_the_more_probable_neighbour_not_the_more_probable_grade():
     probabilities = [[0.3, 0.1, 0.4, 0.2], [0.05, 0.9, 0.05, 0.0]]
-    sets = ConformalSets(alpha=0.1, largest_mass=0.5, images=100).apply(probabilities)
+    sets = ConformalSets(alpha=0.1, largest_mass=(0.5,) * 4, images=100).apply(probabilities)
     assert sets.tolist() == [[False, False, True, True], [False, True, False, False]]
 
 
@@ -85,7 +108,7 @@ def test_coverage_by_group_counts_patients_and_leaves_small_groups_out():
 
 
 def test_settings_survive_json_and_too_few_images_are_refused():
-    sets = ConformalSets(alpha=0.1, largest_mass=0.7, images=50)
+    sets = ConformalSets(alpha=0.1, largest_mass=(0.7,) * 4, images=50)
     assert ConformalSets.model_validate_json(sets.model_dump_json()) == sets
     with pytest.raises(MetricsError, match="at least 20"):
         fit_conformal_sets(np.full((5, 4), 0.25), [0] * 5)

@@ -112,7 +112,7 @@ def test_it_abstains_with_the_reason(grader: Grader, tmp_path: Path) -> None:
 def test_the_likely_grades_are_a_range_that_grows_to_the_promised_mass(tmp_path: Path) -> None:
     (path,) = save_xrays(tmp_path / "in", 1)
     for mass, expected in [(0.0, "mode"), (1.0, (0, 3))]:
-        sets = ConformalSets(alpha=0.1, largest_mass=mass, images=50)
+        sets = ConformalSets(alpha=0.1, largest_mass=(mass,) * 4, images=50)
         engine = TorchEngine(small_tower())
         Grader(engine=engine, input=INPUT, conformal=sets).save(tmp_path / "grader")
         grade = Grader.load(tmp_path / "grader")(path)
