@@ -1,7 +1,10 @@
 """Grad-CAM heatmaps: where in an image a grade or a finding comes from.
 
-Grad-CAM is the best of seven methods on chest X-rays and still well below radiologists
-(Saporta et al. 2022): a map shows what the model used, not where the disease is.
+Gradients are multiplied with features place by place (HiResCAM, Draelos and Carin 2020). For
+heads on a mean over all places this is Grad-CAM; for heads on regions Grad-CAM would spread
+what one region says over all of them. Grad-CAM is the best of seven methods on chest X-rays and
+still well below radiologists (Saporta et al. 2022): a map shows what the model used, not where
+the disease is. docs/heatmaps.md has what ours are worth.
 """
 
 from __future__ import annotations
@@ -72,8 +75,7 @@ def explain(tower: ImageTower, images: Tensor, target: Target) -> Heatmaps:
         # Images don't mix in the heads, so that one sum gives every image its own gradient.
         (gradients,) = torch.autograd.grad(target(tower.grade_features(leaf)).sum(), leaf)
     tower.train(was_training)
-    weights = gradients.mean(dim=(2, 3), keepdim=True)
-    maps = (weights * features).sum(dim=1, keepdim=True).relu()
+    maps = (gradients * features).sum(dim=1, keepdim=True).relu()
     maps = interpolate(maps, size=images.shape[2:], mode="bilinear", align_corners=False)
     maps = maps.squeeze(1)
     peaks = maps.amax(dim=(1, 2), keepdim=True)

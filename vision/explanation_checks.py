@@ -45,6 +45,7 @@ from vision.removal_curves import (
     curve_area,
     random_map,
     removal_curves,
+    shrink_mask,
 )
 from vision.weight_randomisation import randomise_cascading
 
@@ -53,6 +54,7 @@ TOLERANCE_SHARE = 0.03
 al. 2018."""
 
 OTHER_MAP, RANDOM_MAP, CENTRE_MAP = "another image's map", "random map", "blurred centre"
+SIGN_MAP = "what is drawn"
 IMAGE_AREA, LUNG_AREA = "even over the image", "even over the lungs"
 EXAMPLES = 6
 
@@ -200,11 +202,13 @@ def _remove_pixels(
     cells = int(tower.encoder(explained.prepared[:1]).shape[-1])
     curves = []
     bar = tqdm(explained.maps, desc=f"{explained.target}: deletion, insertion", unit="image")
-    for image, replacement, heatmap in zip(explained.prepared, without, bar, strict=True):
+    images = zip(explained.prepared, without, bar, explained.cases, strict=True)
+    for image, replacement, heatmap, case in images:
         maps = {
             HEATMAP: heatmap,
             RANDOM_MAP: random_map(side, cells, rng),
             CENTRE_MAP: centre_map(side),
+            SIGN_MAP: shrink_mask(case.sign, side),
         }
         curves.append(
             removal_curves(

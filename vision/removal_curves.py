@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from vision.explanation_scores import Map
+from vision.explanation_scores import Map, Mask
 
 CENTRE_SHARE = 0.25
 """Deviation of the centre map, a Gaussian, as a share of the side."""
@@ -75,6 +75,12 @@ def random_map(side: int, cells: int, rng: np.random.Generator) -> Map:
     """
     coarse = Image.fromarray(rng.random((cells, cells), dtype=np.float32))
     return np.asarray(coarse.resize((side, side), Image.Resampling.BILINEAR))
+
+
+def shrink_mask(mask: Mask, side: int) -> Map:
+    """Give a square mask as a map [side, side]: the share of each pixel that lies inside."""
+    drawn = Image.fromarray(mask.astype(np.float32))
+    return np.asarray(drawn.resize((side, side), Image.Resampling.BOX))
 
 
 def _rank_pixels(heatmap: Map, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -9,12 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.vision.examples import small_tower
+from tests.vision.encoder_families import SMALL_SWIN, SMALL_VIT, settings_of
+from tests.vision.examples import FINDINGS, SMALL_DENSENET, small_tower
+from vision.encoders import ChauhanEncoderSettings
 from vision.explain import expected_grade, explain_finding, explain_severity, overlay
 from vision.framing import CacheSettings
 from vision.grader import Grader
 from vision.torch_engine import TorchEngine
-from vision.tower import ImageTower
+from vision.tower import ImageTower, TowerSettings
 
 
 def bright_spot_tower() -> ImageTower:
@@ -84,20 +86,49 @@ class GradeOf(torch.nn.Module):
         return expected_grade(self.tower(images)).unsqueeze(1)
 
 
-@pytest.mark.parametrize("method", ["GradCAM", "HiResCAM"])
-def test_maps_are_those_of_pytorch_grad_cam(method: str) -> None:
-    # Above a mean over place HiResCAM (Draelos and Carin 2020) is the same map.
+ENCODERS = {
+    "DenseNet": SMALL_DENSENET,
+    "ResNet": settings_of("timm", "test_resnet", {}),
+    "ConvNeXt": settings_of("timm", "test_convnext", {}),
+    "vision transformer": settings_of("torchvision", "VisionTransformer", SMALL_VIT),
+    "Swin": settings_of("torchvision", "SwinTransformer", SMALL_SWIN),
+    "regions": ChauhanEncoderSettings(widths=(8, 16)),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        *((name, "HiResCAM") for name in ENCODERS),
+        *((n, "GradCAM") for n in ENCODERS if n != "regions"),
+    ],
+)
+def test_maps_are_those_of_pytorch_grad_cam(name: str, method: str) -> None:
     oracle = pytest.importorskip("pytorch_grad_cam", reason="grad-cam is not installed")
     targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")
-    tower = small_tower(seed=3).eval()
-    images = torch.randn(4, 1, 96, 96, generator=torch.Generator().manual_seed(1))
+    torch.manual_seed(3)
+    tower = ImageTower(TowerSettings(encoder=ENCODERS[name], findings=FINDINGS)).eval()
+    images = torch.randn(4, 1, 64, 64, generator=torch.Generator().manual_seed(1))
     with getattr(oracle, method)(GradeOf(tower), [tower.encoder]) as explainer:
         theirs = explainer(images, [targets.ClassifierOutputTarget(0)] * len(images))
     ours = explain_severity(tower, images)
     lowest = ours.min(axis=(1, 2), keepdims=True)
-    stretched = (ours - lowest) / (ours - lowest).max(axis=(1, 2), keepdims=True)
-    assert np.ptp(theirs[0]) > 0.9
+    spread = (ours - lowest).max(axis=(1, 2), keepdims=True)
+    stretched = (ours - lowest) / np.where(spread > 0, spread, 1)
+    assert np.ptp(theirs, axis=(1, 2)).max() > 0.9
     assert np.abs(stretched - theirs).max() < 1e-5
+
+
+def test_what_one_region_says_stays_in_it() -> None:
+    # A grade of the upper left quarter alone; Grad-CAM would colour all four.
+    tower = ImageTower(TowerSettings(encoder=ENCODERS["regions"], findings=())).eval()
+    with torch.no_grad():
+        quarter = torch.zeros(tower.encoder.width, 2, 2)
+        quarter[:, 0, 0] = 1.0
+        tower.severity_head.score.weight.copy_(quarter.reshape(1, -1))
+    maps = explain_severity(tower, torch.randn(1, 1, 256, 256))
+    assert maps[0, :96, :96].max() == 1.0
+    assert maps[0, 160:].max() == maps[0, :, 160:].max() == 0.0
 
 
 def test_a_map_lies_on_its_place_at_full_resolution(tmp_path: Path) -> None:

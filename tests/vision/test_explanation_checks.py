@@ -92,7 +92,7 @@ def test_one_command_prints_tables_and_writes_json_and_figures(phantom, grader, 
     assert [one["target"] for one in record["targets"]] == ["severity", "Pleural Effusion"]
     severity = record["targets"][0]
     rows = {(row["check"], row["baseline"]): row for row in severity["comparisons"]}
-    assert len(rows) == 12
+    assert len(rows) == 14
     row = rows["energy in the sign", "even over the image"]
     assert 0 < row["against"]["value"] < 1
     assert row["heatmap"]["value"] - row["against"]["value"] == pytest.approx(

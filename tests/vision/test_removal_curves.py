@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from vision.removal_curves import centre_map, curve_area, random_map, removal_curves
+from vision.removal_curves import (
+    centre_map,
+    curve_area,
+    random_map,
+    removal_curves,
+    shrink_mask,
+)
 
 SIDE = 16
 SQUARE = (slice(4, 8), slice(8, 12))
@@ -51,6 +57,12 @@ def test_equal_heat_goes_in_random_order() -> None:
     # Ordered by place, the flat map would lose the square's rows one after another.
     flat = curves_of({"flat": np.zeros((SIDE, SIDE), np.float32)})["flat"]
     assert np.abs(flat.deletion - np.linspace(1, 0, 17)).max() < 0.2
+
+
+def test_a_mask_shrinks_to_shares() -> None:
+    mask = np.zeros((4, 4), bool)
+    mask[0, :3] = True
+    assert shrink_mask(mask, 2).tolist() == [[0.5, 0.25], [0.0, 0.0]]
 
 
 def test_the_centre_map_is_highest_in_the_middle() -> None:
