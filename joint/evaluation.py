@@ -12,7 +12,8 @@ from data_cards.findings import FINDINGS
 from data_cards.label_table import probability_column
 from joint.predictions import CALIBRATED, RAW, REPORTED, reported_column
 from joint.run_settings import EvaluationSettings
-from vision.calibration import SeverityCalibration, fit_severity_calibration
+from vision.calibration import GradeCalibration
+from vision.calibration_choice import choose_severity_calibration
 from vision.finding_metrics import finding_metrics
 from vision.intervals import Interval, severity_intervals
 from vision.metrics import severity_metrics
@@ -59,8 +60,10 @@ def fit_calibration(
     reference: pd.Series | None,
     *,
     seed: int,
-) -> SeverityCalibration | None:
-    """Fit the four numbers on validation images; None when too few of them have a target.
+) -> GradeCalibration | None:
+    """Choose and fit a calibration on validation images (`choose_severity_calibration`).
+
+    None when too few of them have a target, or when none beats leaving the grades alone.
 
     On the report's soft labels, or on the reference's grades of (at most `anchors`) validation
     studies: a systematic over-call of reports cannot be seen in the reports themselves.
@@ -77,7 +80,9 @@ def fit_calibration(
         kinds = known["report_severity"].nunique()
     if len(known) < FEWEST_FOR_CALIBRATION or kinds < 2:
         return None
-    return fit_severity_calibration(known[list(RAW)].to_numpy(), targets)
+    patients = known["patient_id"].tolist()
+    chosen = choose_severity_calibration(known[list(RAW)].to_numpy(), targets, patients, seed=seed)
+    return chosen.calibration
 
 
 def evaluate_predictions(

@@ -14,7 +14,8 @@ from joint.evaluation import FEWEST_FOR_CALIBRATION
 from joint.predictions import CALIBRATED, reported_column
 from joint.run_record import RunRecord
 from vision.abstention import AbstentionRule, fit_abstention
-from vision.calibration import FindingCalibration, fit_finding_calibration
+from vision.calibration import FindingCalibration
+from vision.calibration_choice import choose_finding_calibration
 from vision.grader import Grader
 from vision.torch_engine import TorchEngine
 from vision.tower import ImageTower
@@ -43,7 +44,9 @@ def export_grader(record: RunRecord, weights: Mapping[str, torch.Tensor]) -> Gra
         engine=TorchEngine(network),
         input=record.place.settings.data.cache,
         severity_calibration=record.calibration,
-        finding_calibrations=calibrate_findings(validate, tower.findings),
+        finding_calibrations=calibrate_findings(
+            validate, tower.findings, seed=record.place.settings.seed
+        ),
         abstention=_limit(record.embeddings[is_validation], validate),
         provenance=dict(record.place.hashes),
     )
@@ -52,16 +55,22 @@ def export_grader(record: RunRecord, weights: Mapping[str, torch.Tensor]) -> Gra
 
 
 def calibrate_findings(
-    validate: pd.DataFrame, findings: Sequence[str]
+    validate: pd.DataFrame, findings: Sequence[str], *, seed: int
 ) -> dict[str, FindingCalibration]:
-    """Fit Platt scaling for each finding with enough labels of both kinds among these images."""
+    """Choose a calibration for each finding with enough labels of both kinds among these images.
+
+    A finding that none improves in cross-validation has none.
+    """
     fitted = {}
     for finding in findings:
         labels = validate[reported_column(finding)].to_numpy(np.float64)
         known = ~np.isnan(labels)
         if known.sum() >= FEWEST_FOR_CALIBRATION and len(np.unique(labels[known])) == 2:
             scores = validate[probability_column(finding)].to_numpy(np.float64)[known]
-            fitted[finding] = fit_finding_calibration(scores, labels[known])
+            patients = validate["patient_id"][known].tolist()
+            chosen = choose_finding_calibration(scores, labels[known], patients, seed=seed)
+            if chosen.calibration is not None:
+                fitted[finding] = chosen.calibration
     return fitted
 
 

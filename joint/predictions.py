@@ -15,7 +15,7 @@ from data_cards.findings import SEVERITY_LEVELS
 from data_cards.label_table import probability_column
 from joint.prepare import PreparedData
 from joint.task import Rows
-from vision.calibration import SeverityCalibration
+from vision.calibration import GradeCalibration
 from vision.grading_task import GradingData, hard_finding_labels
 from vision.heads import severity_probabilities
 
@@ -70,7 +70,7 @@ def tabulate_predictions(
     return frame
 
 
-def add_calibrated(frame: pd.DataFrame, calibration: SeverityCalibration | None) -> pd.DataFrame:
+def add_calibrated(frame: pd.DataFrame, calibration: GradeCalibration | None) -> pd.DataFrame:
     """Return the predictions with p0_calibrated…p3_calibrated; the raw ones where there is none."""
     raw = frame[list(RAW)].to_numpy()
     calibrated = raw if calibration is None else np.asarray(calibration.apply(raw))

@@ -16,7 +16,7 @@ from joint.predictions import read_predictions, read_reference
 from joint.prepare import PreparedData
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings
-from vision.calibration import SeverityCalibration
+from vision.calibration import GradeCalibration
 
 
 class RunPlace(NamedTuple):
@@ -39,7 +39,7 @@ class RunRecord:
     place: RunPlace
     predictions: pd.DataFrame
     embeddings: NDArray[np.float32]
-    calibration: SeverityCalibration | None
+    calibration: GradeCalibration | None
     evaluation: Evaluation
 
 

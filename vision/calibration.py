@@ -61,6 +61,10 @@ class SeverityTemperature(Settings):
         return np.asarray(softmax(log_probabilities(probabilities) / self.temperature, axis=1))
 
 
+GradeCalibration = SeverityCalibration | SeverityTemperature
+"""Either way to recalibrate a severity distribution; in JSON they differ in their keys."""
+
+
 class FindingCalibration(Settings):
     """Platt scaling of one finding: sigmoid(slope × logit(p) + intercept), slope positive.
 

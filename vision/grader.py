@@ -19,7 +19,7 @@ from scipy.special import expit
 from configs.files import hash_file
 from data_cards.findings import SEVERITY_NAMES
 from vision.abstention import AbstentionRule
-from vision.calibration import FindingCalibration, SeverityCalibration
+from vision.calibration import FindingCalibration, GradeCalibration
 from vision.conformal import ConformalSets
 from vision.engine import Engine
 from vision.engine_choice import EngineName, open_engine
@@ -79,7 +79,7 @@ class Grader:
 
     engine: Engine
     input: CacheSettings
-    severity_calibration: SeverityCalibration | None = None
+    severity_calibration: GradeCalibration | None = None
     finding_calibrations: Mapping[str, FindingCalibration] = field(default_factory=dict)
     operating_points: Mapping[str, float] = field(default_factory=dict)
     abstention: AbstentionRule | None = None

@@ -18,7 +18,7 @@ from configs.files import hash_file, hash_json, write_atomically, write_json
 from configs.settings import Settings
 from data_cards.findings import FINDINGS, SEVERITY_NAMES
 from vision.abstention import AbstentionLimits
-from vision.calibration import FindingCalibration, SeverityCalibration
+from vision.calibration import FindingCalibration, GradeCalibration
 from vision.conformal import ConformalSets
 from vision.framing import CacheSettings
 
@@ -48,7 +48,7 @@ class GraderCard(Settings):
     tower: dict[str, JsonValue]
     input: CacheSettings
     preprocessing_hash: str
-    severity_calibration: SeverityCalibration | None
+    severity_calibration: GradeCalibration | None
     finding_calibrations: dict[str, FindingCalibration]
     operating_points: dict[str, float]
     abstention: AbstentionLimits | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from configs.settings import Settings
 from vision.metrics import MetricsError, check_severity, predict_levels
@@ -93,7 +93,7 @@ def upper_risk_limit(errors: int, images: int, delta: float) -> float:
 
     Clopper and Pearson 1934, one-sided; 1 where everything is wrong or nothing is seen.
     """
-    return 1.0 if errors >= images else float(beta.ppf(1 - delta, errors + 1, images - errors))
+    return 1.0 if errors >= images else float(betaincinv(errors + 1, images - errors, 1 - delta))
 
 
 def risk_coverage_curve(
