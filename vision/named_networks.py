@@ -158,12 +158,20 @@ def _cut_timm(settings: NamedEncoderSettings, *, pretrained: bool) -> CutNetwork
     if not timm.is_model(name):
         near = ", ".join(get_close_matches(name, timm.list_models(), n=8, cutoff=0.4))
         raise EncoderError(f"{name!r} is no network of timm {timm.__version__}; near it: {near}")
+    if (pretrained or "." in name) and not timm.is_model_pretrained(name):
+        # timm itself would go on with random numbers.
+        raise EncoderError(
+            f"{name}: timm {timm.__version__} has no pretrained weights of that name"
+        )
 
     def build(**arguments: Any) -> nn.Module:
         network: nn.Module = timm.create_model(name, pretrained=pretrained, **arguments)
         return network
 
-    network: Any = _fetch(settings, lambda: _call_builder(settings, build, settings.arguments))
+    def call() -> nn.Module:
+        return _call_builder(settings, build, settings.arguments)
+
+    network: Any = _fetch(settings, call) if pretrained else call()
     if not hasattr(network, "forward_features"):
         raise EncoderError(f"{name}: has no features before its classifier")
     card = network.pretrained_cfg
@@ -181,7 +189,7 @@ def _call_builder(
 ) -> nn.Module:
     try:
         return build(**arguments)
-    except (TypeError, ValueError, AssertionError) as error:
+    except (TypeError, ValueError, AssertionError, KeyError) as error:
         given = dict(settings.arguments)
         raise EncoderError(f"{settings.name}: arguments {given}: {error}") from error
 

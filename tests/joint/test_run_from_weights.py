@@ -49,6 +49,9 @@ def test_a_run_names_the_weights_it_started_from(corpus, tmp_path):
     moved = path.rename(tmp_path / "moved.safetensors")
     grader = Grader.load(result.folder.path / "grader")
     assert grader.provenance["encoder_weights"] == digest
+    card = (result.folder.path / "grader" / "grader.json").read_text(encoding="utf-8")
+    assert path.name in card
+    assert str(tmp_path) not in card
     elsewhere = tiny_run(corpus, tmp_path / "runs", task=task_from(moved))
     assert hash_training(elsewhere) == hash_training(settings)
     write_weights(moved)

@@ -132,12 +132,19 @@ def test_frozen_norm_keeps_the_statistics(kind: str, name: str) -> None:
         ("timm", "resnet1800", {}, "'resnet1800' is no network of timm.*resnet"),
         ("timm", "test_resnet", {"growth": 8}, "test_resnet: arguments.*growth"),
         ("timm", "crossvit_tiny_240", {}, "crossvit_tiny_240.*no map, no tokens"),
+        ("timm", "resnet50.mine", {}, "no pretrained weights of that name"),
         ("timm", "volo_d1_224", {}, "volo_d1_224: 197 tokens are no square"),
     ],
 )
 def test_what_cannot_be_built_says_why(kind, name, arguments, message) -> None:
     with pytest.raises(EncoderError, match=message):
         build_image_encoder(settings_of(kind, name, arguments))
+
+
+def test_timms_networks_without_weights_never_start_at_random_instead() -> None:
+    settings = TimmEncoderSettings(name="coatnet_0_224", pretrained=True)
+    with pytest.raises(EncoderError, match="no pretrained weights of that name"):
+        build_image_encoder(settings)
 
 
 def test_a_network_of_a_fixed_size_refuses_another() -> None:
