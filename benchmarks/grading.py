@@ -102,12 +102,17 @@ def compare_engines(name: str, folder: Path, image: Path, rounds: int) -> None:
     pixels = read_framed(image, by_onnx.input).pixels[np.newaxis]
     prepared = prepare_for(plain, pixels)
 
-    def run_bare() -> None:
+    def run_plain() -> None:
+        with torch.no_grad():
+            plain.grade_features(plain.encoder.trunk(prepared))
+
+    def run_tower() -> None:
         with torch.no_grad():
             plain(prepared)
 
     ways: dict[str, Callable[[], object]] = {
-        "torch eager": run_bare,
+        "torch eager": run_plain,
+        "torch eager, channels last": run_tower,
         f"torch, {threads} threads": lambda: by_torch.engine.score(pixels),
         f"ONNX Runtime, {threads} threads": lambda: by_onnx.engine.score(pixels),
     }

@@ -25,6 +25,10 @@ def grade(
     heatmaps: Annotated[
         Path | None, typer.Option(help="Folder for an overlay PNG of each image.")
     ] = None,
+    gate: Annotated[
+        bool,
+        typer.Option("--gate", help="Refuse what is no frontal chest X-ray of an adult."),
+    ] = False,
     engine: Annotated[
         Literal["auto", "torch", "onnx"],
         typer.Option(help="auto takes ONNX Runtime where the grader has its file."),
@@ -37,12 +41,17 @@ def grade(
 
     Research software: not for clinical use.
     """
+    from dataclasses import replace
+
     from vision import grade_table
+    from vision.gate import GateSettings
     from vision.grader import Grader
 
     grade_table.check_out(out)
     found = grade_table.find_images(paths)
     loaded = Grader.load(grader, engine=engine, threads=threads)
+    if gate and loaded.gate is None:
+        loaded = replace(loaded, gate=GateSettings())
     grades = grade_table.grade_files(loaded, found.files, heatmaps=heatmaps)
     grade_table.write_grades(grade_table.tabulate(found.files, grades), out)
     print(grade_table.summarise(grades))

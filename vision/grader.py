@@ -24,6 +24,7 @@ from vision.conformal import ConformalSets
 from vision.engine import Engine
 from vision.engine_choice import EngineName, open_engine
 from vision.framing import CacheSettings, frame_image, read_for_framing, unframe
+from vision.gate import LATERAL_VIEWS, GateSettings, find_refusals
 from vision.grader_card import (
     GRADER_SCHEMA,
     TOWER_PREFIX,
@@ -42,7 +43,6 @@ __all__ = ["Grade", "Grader", "GraderError"]
 
 DEFAULT_OPERATING_POINT = 0.5
 ABSTENTION_PREFIX = "abstention."
-LATERAL_VIEWS = frozenset({"LL", "RL", "LLD", "RLD", "LATERAL", "LAT"})
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ class Grader:
     `engine` computes the tower: `TorchEngine(tower)`, or what `load` opens. `input` is how the
     training images were decoded. `operating_points` maps a finding to the probability from which
     it counts as present (0.5 where none is given). `conformal` says how far the set of likely
-    grades reaches. `provenance` holds names and hashes of what the grader was made from.
+    grades reaches. `gate` refuses what is no frontal chest X-ray of an adult. `provenance`
+    holds names and hashes of what the grader was made from.
     """
 
     engine: Engine
@@ -84,6 +85,7 @@ class Grader:
     operating_points: Mapping[str, float] = field(default_factory=dict)
     abstention: AbstentionRule | None = None
     conformal: ConformalSets | None = None
+    gate: GateSettings | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -109,9 +111,7 @@ class Grader:
             levels = self.severity_calibration.apply(levels)
         p0, p1, p2, p3 = (float(p) for p in levels[0])
         scores = self._calibrate_findings(expit(scored.finding_logits[0].astype(np.float64)))
-        reason = None
-        if self.abstention is not None:
-            reason = self.abstention.reason_for(scored.embeddings[0], levels[0])
+        reason = self._find_reason(xray, scored.embeddings[0], levels[0])
         return Grade(
             severity=int(levels[0].argmax()),
             probabilities=(p0, p1, p2, p3),
@@ -184,6 +184,7 @@ class Grader:
             operating_points=card.operating_points,
             abstention=rule,
             conformal=card.conformal,
+            gate=card.gate,
             provenance=card.provenance,
         )
 
@@ -197,6 +198,13 @@ class Grader:
             score = calibration.apply(probability) if calibration else probability
             scores[name] = float(score)
         return scores
+
+    def _find_reason(
+        self, xray: XrayImage, embedding: NDArray[np.float32], levels: NDArray[np.float64]
+    ) -> str | None:
+        if self.gate is not None and (refusals := find_refusals(xray, self.gate)):
+            return f"refused: {' '.join(refusals)}"
+        return None if self.abstention is None else self.abstention.reason_for(embedding, levels)
 
     def _find_range(self, levels: NDArray[np.float64]) -> tuple[int, int] | None:
         if self.conformal is None:
@@ -227,6 +235,7 @@ class Grader:
             operating_points=dict(self.operating_points),
             abstention=None if self.abstention is None else self.abstention.limits,
             conformal=self.conformal,
+            gate=self.gate,
             provenance=dict(self.provenance),
             weights_sha256="",
         )

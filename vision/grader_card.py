@@ -21,6 +21,7 @@ from vision.abstention import AbstentionLimits
 from vision.calibration import FindingCalibration, GradeCalibration
 from vision.conformal import ConformalSets
 from vision.framing import CacheSettings
+from vision.gate import GateSettings
 
 GRADER_SCHEMA = 1
 WEIGHTS_NAME = "grader.safetensors"
@@ -56,6 +57,7 @@ class GraderCard(Settings):
     weights_sha256: str
     onnx_sha256: str | None = None
     conformal: ConformalSets | None = None
+    gate: GateSettings | None = None
 
     @field_validator("tower")
     @classmethod

@@ -87,6 +87,13 @@ def test_heatmaps_are_drawn_for_what_is_readable(scene: Path) -> None:
         assert (image.mode, image.size) == ("RGB", (120, 90))
 
 
+def test_the_gate_refuses_what_is_no_chest(scene: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300)).astype(np.uint8)
+    Image.fromarray(noise).save(scene / "noise.png")
+    assert "1 images, 1 graded" in kerley("grader", "noise.png", "--out", "grades.csv")
+    assert "abstained, refused: 1" in kerley("grader", "noise.png", "--out", "a.csv", "--gate")
+
+
 def test_a_file_name_cannot_become_a_formula(scene: Path) -> None:
     (first, _) = save_xrays(scene / "=cmd|calc", 2)
     kerley("grader", str(first.relative_to(scene)), "--out", "grades.csv")

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from vision.abstention import fit_abstention
 from vision.cache import CacheSettings, build_cache
 from vision.calibration import FindingCalibration, SeverityCalibration
 from vision.conformal import ConformalSets
+from vision.gate import GateSettings
 from vision.grade_table import tabulate, write_grades
 from vision.grader import Grader, GraderError
 from vision.grader_card import GraderCard
@@ -124,6 +126,18 @@ def test_the_likely_grades_are_a_range_that_grows_to_the_promised_mass(tmp_path:
     assert pd.read_csv(tmp_path / "grades.csv")["severity_high"].tolist() == [3, 3]
 
 
+def test_the_gate_says_why_before_the_embedding_does(grader: Grader, tmp_path: Path) -> None:
+    gated = replace(grader, gate=GateSettings())
+    gated.save(tmp_path / "grader")
+    loaded = Grader.load(tmp_path / "grader")
+    assert loaded.gate == GateSettings()
+    lateral = save_dicom(tmp_path / "a.dcm", draw_xray(1).astype(np.uint16) * 16, ViewPosition="LL")
+    grade = loaded(lateral)
+    assert grade.abstain
+    assert str(grade.reason).startswith("refused: The header says that this is a lateral view")
+    assert not str(grader(lateral).reason).startswith("refused")
+
+
 def test_it_warns_about_the_file(grader: Grader, tmp_path: Path) -> None:
     stored = draw_xray(1, height=30, width=40).astype(np.uint16) * 16
     path = save_dicom(
@@ -224,7 +238,7 @@ def test_a_pickle_is_refused_even_where_the_card_names_it(tmp_path: Path) -> Non
 def test_a_grader_from_before_a_setting_existed_still_loads(tmp_path: Path) -> None:
     Grader(engine=TorchEngine(small_tower()), input=INPUT).save(tmp_path)
     card = json.loads((tmp_path / "grader.json").read_text())
-    for later in ("conformal", "onnx_sha256"):
+    for later in ("conformal", "gate", "onnx_sha256"):
         del card[later]
     weights = tmp_path / "grader.safetensors"
     contract = GraderCard.model_validate_json(json.dumps(card)).contract
