@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from data_cards.phantom.generator import make_phantom
 from data_cards.phantom.settings import PhantomSettings
 from data_cards.phantom.truth import read_image_truth
-from tests.vision.examples import save_dicom
+from tests.vision.examples import save_dicom, save_xrays
 from vision.dicom_patient import is_child
 from vision.gate import GateSettings, find_refusals, look_at
 from vision.images import read_image
@@ -189,3 +191,16 @@ def test_real_x_rays_pass_and_turned_ones_are_called_inverted(shared_data):
     assert len(images) > 60
     assert share_refused(images) < 0.03
     assert share_refused([invert(image) for image in images], "inverted") > 0.95
+
+
+def test_the_benchmark_prints_a_row_per_set(tmp_path):
+    save_xrays(tmp_path / "mine", 2)
+    program = Path(__file__).parents[2] / "benchmarks" / "gate.py"
+    command = [sys.executable, str(program), "--phantoms", "8", "--drawn", "2"]
+    command += ["--xrays", str(tmp_path / "mine")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = {row[1].strip(): row for row in (line.split("|") for line in done.stdout.splitlines())}
+    assert rows["mine"][2].strip() == "2"
+    assert rows["drawn: noise"][3].strip() == "100.0%"
+    assert "phantom PA" in rows
