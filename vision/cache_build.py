@@ -152,14 +152,14 @@ def _look_at(path: str) -> Source:
 def _clear_temporary(folder: Path) -> None:
     """Delete what a killed build was writing."""
     for file in folder.rglob(".*.tmp"):
-        file.unlink()
+        file.unlink(missing_ok=True)
 
 
 def _check_disk(generation: Generation, announce: Callable[[str], object]) -> None:
     """Announce the disk that the build needs; raise CacheError when it isn't there."""
     folder, count = generation.folder.parent, len(generation.sources)
     need = generation.pixel_bytes + INDEX_BYTES_PER_ROW * count
-    done = sum(file.stat().st_size for file in generation.shards.glob("*"))
+    done = sum(file.stat().st_size for file in generation.shards.glob("[0-9]*"))
     need = max(0, need - done)
     free = shutil.disk_usage(folder).free
     announce(
