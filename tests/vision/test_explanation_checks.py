@@ -73,6 +73,17 @@ def test_random_weights_change_the_map_and_leave_the_tower_alone() -> None:
     )
 
 
+def test_disorder_begins_at_the_heads() -> None:
+    tower = small_tower()
+    stage, disordered = next(randomise_cascading(tower, seed=0))
+    changed = {
+        name.split(".")[0]
+        for name, value in disordered.state_dict().items()
+        if not torch.equal(value, tower.state_dict()[name])
+    }
+    assert (stage, changed) == ("heads", {"severity_head", "finding_head"})
+
+
 def test_the_same_seed_gives_the_same_numbers(phantom, grader) -> None:
     plan = CheckPlan(split="train", images=3, steps=4, resamples=20)
     first, second = (check_explanations(grader, phantom, plan) for _ in range(2))
