@@ -1,6 +1,6 @@
 """Print what grading one image takes: the bare network by engine, then from a file to its grade.
 
-    taskset -c 2 python benchmarks/grading.py [--size 224] [--rounds 9] [--busy 3]
+    taskset -c 2 python benchmarks/grading.py [--networks resnet18] [--rounds 9] [--busy 3]
 
 Networks have random weights. All ways run in turns in one process; figures are medians. Time is
 the processor's, but for `wall`. With `--busy`, so many other processes keep a core busy each.
@@ -32,7 +32,6 @@ from vision.threads import choose_threads
 from vision.torch_engine import TorchEngine, prepare_for
 from vision.tower import ImageTower, TowerSettings
 
-NETWORKS = ("resnet18", "densenet121")
 FINDINGS = ("Cardiomegaly", "Pleural Effusion")
 LARGE, SMALL = (2500, 3000), (420, 512)
 GOALS_MS = {LARGE: 30.0, SMALL: 5.0}
@@ -46,12 +45,13 @@ class Seconds(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", nargs="+", default=["resnet18", "densenet121"])
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--busy", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        graders = {name: make_grader(name, Path(folder) / name, options.size) for name in NETWORKS}
+        graders = {n: make_grader(n, Path(folder) / n, options.size) for n in options.networks}
         images = {shape: write_jpeg(Path(folder), shape) for shape in GOALS_MS}
         with keep_busy(options.busy):
             print(

@@ -16,6 +16,7 @@ from configs.files import hash_file, write_atomically
 from vision.engine_choice import describe_model, read_tower
 from vision.grader_card import ONNX_NAME, GraderError, copy_weights, read_card, write_card
 from vision.onnx_engine import EMBEDDINGS, FINDINGS, INPUT, SEVERITY, OnnxEngine
+from vision.threads import choose_threads
 from vision.torch_engine import TorchEngine
 from vision.tower import ImageTower
 
@@ -90,9 +91,10 @@ def measure_difference(model: bytes, tower: ImageTower, size: int) -> float:
 
     Measured on noise and on smooth images; relative to an output's largest value above one.
     """
-    torch_engine = TorchEngine(tower)
+    threads = choose_threads()
+    torch_engine = TorchEngine(tower, threads=threads)
     onnx_engine = OnnxEngine(
-        model, tower.settings.findings, threads=1, load_tower=lambda: torch_engine.tower
+        model, tower.settings.findings, threads=threads, load_tower=lambda: torch_engine.tower
     )
     worst = 0.0
     for count in CHECKED_BATCHES:
