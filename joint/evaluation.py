@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,10 @@ from data_cards.label_table import probability_column
 from joint.predictions import CALIBRATED, RAW, REPORTED, reported_column
 from joint.run_settings import EvaluationSettings
 from vision.calibration import GradeCalibration
-from vision.calibration_choice import choose_severity_calibration
+from vision.calibration_choice import calibrate_across_folds, choose_severity_calibration
+from vision.conformal import FEWEST_IMAGES, ConformalSets, fit_conformal_sets
 from vision.finding_metrics import finding_metrics
-from vision.intervals import Interval, severity_intervals
+from vision.intervals import Interval, draw_one_per_patient, severity_intervals
 from vision.metrics import severity_metrics
 
 FEWEST_FOR_CALIBRATION = 20
@@ -68,21 +70,36 @@ def fit_calibration(
     On the report's soft labels, or on the reference's grades of (at most `anchors`) validation
     studies: a systematic over-call of reports cannot be seen in the reports themselves.
     """
-    validate = predictions[predictions["split"] == "validate"]
-    targets: np.ndarray
-    if settings.calibrate_on == "reference" and reference is not None:
-        known = _draw_anchors(validate, reference, settings.anchors, seed)
-        targets = reference.loc[known["study_id"]].to_numpy()
-        kinds = len(np.unique(targets))
-    else:
-        known = validate[validate["report_severity"].notna()]
-        targets = known[list(REPORTED)].to_numpy()
-        kinds = known["report_severity"].nunique()
-    if len(known) < FEWEST_FOR_CALIBRATION or kinds < 2:
+    trusted = _trusted(predictions, settings, reference, seed)
+    if len(trusted.levels) < FEWEST_FOR_CALIBRATION or len(np.unique(trusted.levels)) < 2:
         return None
-    patients = known["patient_id"].tolist()
-    chosen = choose_severity_calibration(known[list(RAW)].to_numpy(), targets, patients, seed=seed)
+    chosen = choose_severity_calibration(
+        trusted.probabilities, trusted.targets, trusted.patients, seed=seed
+    )
     return chosen.calibration
+
+
+def fit_likely_grades(
+    predictions: pd.DataFrame,
+    settings: EvaluationSettings,
+    reference: pd.Series | None,
+    *,
+    seed: int,
+) -> ConformalSets | None:
+    """Set how far the range of likely grades reaches, on what calibration is fitted to.
+
+    Each image is calibrated by the other folds' images, and one image per patient counts. The
+    promise is about grades like those trusted: the report's, unless there is a reference.
+    None when fewer than 20 patients have one.
+    """
+    trusted = _trusted(predictions, settings, reference, seed)
+    drawn = draw_one_per_patient(trusted.patients, seed=seed)
+    if len(drawn) < FEWEST_IMAGES:
+        return None
+    calibrated = calibrate_across_folds(
+        trusted.probabilities, trusted.targets, trusted.patients, seed=seed
+    )
+    return fit_conformal_sets(calibrated[drawn], trusted.levels[drawn])
 
 
 def evaluate_predictions(
@@ -112,6 +129,34 @@ def evaluate_predictions(
                 seed=seed,
             )
     return Evaluation(tables["calibrated"], tables["raw"], _measure_findings(test), images)
+
+
+class _Trusted(NamedTuple):
+    """Validation images with a grade: targets are levels or soft labels, levels the likeliest."""
+
+    probabilities: np.ndarray
+    targets: np.ndarray
+    levels: np.ndarray
+    patients: list[str]
+
+
+def _trusted(
+    predictions: pd.DataFrame,
+    settings: EvaluationSettings,
+    reference: pd.Series | None,
+    seed: int,
+) -> _Trusted:
+    validate = predictions[predictions["split"] == "validate"]
+    targets: np.ndarray
+    if settings.calibrate_on == "reference" and reference is not None:
+        known = _draw_anchors(validate, reference, settings.anchors, seed)
+        levels = targets = reference.loc[known["study_id"]].to_numpy(np.int64)
+    else:
+        known = validate[validate["report_severity"].notna()]
+        targets = known[list(REPORTED)].to_numpy()
+        levels = known["report_severity"].to_numpy(np.int64)
+    probabilities = known[list(RAW)].to_numpy()
+    return _Trusted(probabilities, targets, levels, known["patient_id"].tolist())
 
 
 def _draw_anchors(

@@ -47,6 +47,7 @@ def export_grader(record: RunRecord, weights: Mapping[str, torch.Tensor]) -> Gra
         finding_calibrations=calibrate_findings(
             validate, tower.findings, seed=record.place.settings.seed
         ),
+        conformal=record.conformal,
         abstention=_limit(record.embeddings[is_validation], validate),
         provenance=dict(record.place.hashes),
     )

@@ -18,7 +18,12 @@ from tokenizers import Tokenizer
 
 from configs.files import hash_json, write_text
 from joint.checkpoints import Checkpoints
-from joint.evaluation import Evaluation, evaluate_predictions, fit_calibration
+from joint.evaluation import (
+    Evaluation,
+    evaluate_predictions,
+    fit_calibration,
+    fit_likely_grades,
+)
 from joint.grader_export import export_grader
 from joint.joint_settings import JointTaskSettings
 from joint.joint_task import JointTask
@@ -185,7 +190,8 @@ def _evaluate(
     calibration = fit_calibration(frame, asked, grades, seed=seed)
     frame = add_calibrated(frame, calibration)
     evaluation = evaluate_predictions(frame, grades, resamples=asked.resamples, seed=seed)
-    return RunRecord(place, frame, outputs["embeddings"], calibration, evaluation)
+    conformal = fit_likely_grades(frame, asked, grades, seed=seed)
+    return RunRecord(place, frame, outputs["embeddings"], calibration, evaluation, conformal)
 
 
 @contextmanager

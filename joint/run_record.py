@@ -17,6 +17,7 @@ from joint.prepare import PreparedData
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings
 from vision.calibration import GradeCalibration
+from vision.conformal import ConformalSets
 
 
 class RunPlace(NamedTuple):
@@ -33,7 +34,7 @@ class RunRecord:
     """A trained and evaluated run.
 
     predictions: see `tabulate_predictions`, with the calibrated columns; embeddings: [its rows,
-    width]. calibration: None where too few validation images have a grade.
+    width]. calibration, conformal: None where too few validation images have a grade.
     """
 
     place: RunPlace
@@ -41,6 +42,7 @@ class RunRecord:
     embeddings: NDArray[np.float32]
     calibration: GradeCalibration | None
     evaluation: Evaluation
+    conformal: ConformalSets | None
 
 
 def evaluate_run(path: Path, reference: Path | None = None) -> Evaluation:

@@ -75,6 +75,31 @@ def choose_severity_calibration(
     return _choose(fits, losses, _check(probabilities, targets, patients, weights), seed)
 
 
+def calibrate_across_folds(
+    probabilities: ArrayLike,
+    targets: ArrayLike,
+    patients: Sequence[Hashable],
+    *,
+    seed: int,
+) -> Values:
+    """Calibrate each image by a choice that has not seen its patient: probabilities [n, 4].
+
+    For what must be set on images that calibration was not fitted to (conformal sets, risk
+    limits), where there is only one trusted set. Arguments as in `choose_severity_calibration`.
+    """
+    trusted = _check(probabilities, targets, patients, None)
+    fold = _deal(trusted.patients, seed)
+    calibrated = trusted.probabilities.copy()
+    for number in np.unique(fold):
+        inside, outside = fold != number, fold == number
+        given, wanted, _ = trusted.take(inside)
+        known = trusted.patients[inside].tolist()
+        chosen = choose_severity_calibration(given, wanted, known, seed=seed).calibration
+        if chosen is not None:
+            calibrated[outside] = chosen.apply(trusted.probabilities[outside])
+    return calibrated
+
+
 def choose_finding_calibration(
     probabilities: ArrayLike,
     targets: ArrayLike,
@@ -137,12 +162,11 @@ def _choose(
     trusted: _TrustedSet,
     seed: int,
 ) -> CalibrationChoice[Any]:
-    count = int(trusted.patients.max(initial=-1)) + 1
-    if count < 2:
+    fold = _deal(trusted.patients, seed)
+    if fold.max(initial=0) < 1:
         return CalibrationChoice(NONE, None, {})
-    fold = np.random.default_rng(seed).permutation(count)[trusted.patients] % min(FOLDS, count)
     held_out = {name: np.empty(len(fold)) for name in (NONE, *fits)}
-    for number in range(min(FOLDS, count)):
+    for number in np.unique(fold):
         inside, outside = fold != number, fold == number
         given, wanted, _ = trusted.take(outside)
         held_out[NONE][outside] = losses(given, wanted)
@@ -157,6 +181,13 @@ def _choose(
     everything = trusted.take(np.ones(len(fold), bool))
     chosen = None if best == NONE else _fit(fits[best], *everything)
     return CalibrationChoice(best if chosen is not None else NONE, chosen, means)
+
+
+def _deal(patients: np.ndarray, seed: int) -> np.ndarray:
+    """Deal whole patients to at most five folds of nearly equal number; [n]."""
+    count = int(patients.max(initial=-1)) + 1
+    shuffled = np.random.default_rng(seed).permutation(count)
+    return np.asarray(shuffled[patients] % max(1, min(FOLDS, count)))
 
 
 def _fit(fit: Fit, probabilities: Values, targets: Values, weights: Values) -> Any:
