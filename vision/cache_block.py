@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,3 +127,19 @@ def _write(job: BlockJob, shard: bytearray, records: list[dict[str, Any]]) -> No
         raise CacheError(
             f"{job.shard}: the disk is full; free some and run again, finished shards are kept"
         ) from error
+
+
+def follow_parent() -> None:
+    """Leave Ctrl-C to the parent, which stops handing out blocks, and end when it is killed.
+
+    A worker that outlived it would write into a folder that the next build has already finished.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)

@@ -9,11 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import multiprocessing
-import multiprocessing.connection
 import os
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -28,7 +25,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from configs.files import hash_json, write_atomically, write_json
-from vision.cache_block import BlockJob, Former, Source, fill_block
+from vision.cache_block import BlockJob, Former, Source, fill_block, follow_parent
 from vision.cache_shards import CacheError, name_shard
 from vision.framing import CacheSettings
 
@@ -195,7 +192,7 @@ def _fill(generation: Generation, workers: int) -> None:
 def _fill_in_parallel(jobs: list[BlockJob], workers: int, update: Callable[[int], object]) -> None:
     # Spawned, not forked: the caller may hold threads of torch.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_follow_parent) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=follow_parent) as pool:
         running = [pool.submit(fill_block, job) for job in jobs]
         try:
             for done in as_completed(running):
@@ -207,22 +204,6 @@ def _fill_in_parallel(jobs: list[BlockJob], workers: int, update: Callable[[int]
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _follow_parent() -> None:
-    """Leave Ctrl-C to the parent, which stops handing out blocks, and end when it is killed.
-
-    A worker that outlived it would write into a folder that the next build has already finished.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 def _job(generation: Generation, block: int, former: dict[str, Former]) -> BlockJob:

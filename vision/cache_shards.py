@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
 from vision.framing import CacheSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 JPEG_QUALITY = 95
 """45 dB to the raw image, at a quarter of its size."""
