@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from vision.threads import choose_threads
+from vision.torch_engine import hold_threads
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,11 @@ def test_threads_follow_quota_and_load(
 def test_this_machine_has_at_least_one(tmp_path: Path) -> None:
     assert 1 <= choose_threads() <= 8
     assert choose_threads(cgroup=tmp_path / "none", loadavg=tmp_path / "none", cores=3) == 3
+
+
+def test_torch_has_its_own_threads_back_after_scoring() -> None:
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError), hold_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        raise KeyError
+    assert torch.get_num_threads() == before
