@@ -19,6 +19,7 @@ from vision.conformal import FEWEST_IMAGES, ConformalSets, fit_conformal_sets
 from vision.finding_metrics import finding_metrics
 from vision.intervals import Interval, draw_one_per_patient, severity_intervals
 from vision.metrics import severity_metrics
+from vision.risk_limits import RiskThreshold, select_risk_threshold
 
 FEWEST_FOR_CALIBRATION = 20
 """Four numbers are not fitted to fewer images than this, nor to a single grade."""
@@ -92,14 +93,26 @@ def fit_likely_grades(
     promise is about grades like those trusted: the report's, unless there is a reference.
     None when fewer than 20 patients have one.
     """
-    trusted = _trusted(predictions, settings, reference, seed)
-    drawn = draw_one_per_patient(trusted.patients, seed=seed)
-    if len(drawn) < FEWEST_IMAGES:
+    probabilities, levels = _draw_held_out(predictions, settings, reference, seed)
+    if len(levels) < FEWEST_IMAGES:
         return None
-    calibrated = calibrate_across_folds(
-        trusted.probabilities, trusted.targets, trusted.patients, seed=seed
-    )
-    return fit_conformal_sets(calibrated[drawn], trusted.levels[drawn])
+    return fit_conformal_sets(probabilities, levels)
+
+
+def fit_risk_threshold(
+    predictions: pd.DataFrame,
+    settings: EvaluationSettings,
+    reference: pd.Series | None,
+    *,
+    target_risk: float,
+    seed: int,
+) -> RiskThreshold:
+    """Find the confidence from which at most `target_risk` of grades are wrong.
+
+    On the images of `fit_likely_grades`; raises MetricsError when they are too few for that.
+    """
+    probabilities, levels = _draw_held_out(predictions, settings, reference, seed)
+    return select_risk_threshold(probabilities, levels, target_risk=target_risk)
 
 
 def evaluate_predictions(
@@ -157,6 +170,21 @@ def _trusted(
         levels = known["report_severity"].to_numpy(np.int64)
     probabilities = known[list(RAW)].to_numpy()
     return _Trusted(probabilities, targets, levels, known["patient_id"].tolist())
+
+
+def _draw_held_out(
+    predictions: pd.DataFrame,
+    settings: EvaluationSettings,
+    reference: pd.Series | None,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one trusted image per patient, calibrated by others' images: [n, 4] and levels [n]."""
+    trusted = _trusted(predictions, settings, reference, seed)
+    drawn = draw_one_per_patient(trusted.patients, seed=seed)
+    calibrated = calibrate_across_folds(
+        trusted.probabilities, trusted.targets, trusted.patients, seed=seed
+    )
+    return calibrated[drawn], trusted.levels[drawn]
 
 
 def _draw_anchors(

@@ -136,7 +136,8 @@ def reliability_diagram(series: Mapping[str, ArrayLike], levels: ArrayLike) -> F
         style_axes(grid[1, k], x="stated probability", y="images" if k == 0 else "", grid="y")
         grid[0, k].set(xlim=(0, 1), ylim=(-0.02, 1.02))
         grid[1, k].yaxis.set_major_locator(MaxNLocator(3, integer=True))
-    style_legend(grid[0, 0], loc="upper left")
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    style_legend(figure, handles=handles, labels=labels, loc="outside upper center", ncols=3)
     return figure
 
 

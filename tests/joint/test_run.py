@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from configs.settings import SettingsError, load_settings, save_settings
 from data_cards.corpora import CORPORA
@@ -15,6 +16,8 @@ from data_cards.findings import FINDINGS
 from data_cards.label_table import write_label_table
 from data_cards.study import CorpusError
 from joint.checkpoints import CheckpointError
+from joint.commands import app as joint_commands
+from joint.evaluation_folder import write_run_evaluation
 from joint.metrics_log import MetricsLog
 from joint.predictions import CALIBRATED, RAW, PredictionsError
 from joint.prepare import PreparationError
@@ -33,6 +36,7 @@ from tests.joint.tiny_corpus import (
     write_tiny,
 )
 from vision.grader import Grader
+from vision.metrics import MetricsError
 
 JOINT = joint_settings().model_dump(mode="json")
 GRADING = {"kind": "grading", "tower": TOWER.model_dump(mode="json"), "batches": {"size": 8}}
@@ -161,6 +165,21 @@ def test_evaluate_takes_another_reference(finished, tmp_path):
         evaluate_run(finished[1].folder.path, reference)
     with pytest.raises(RunFolderError, match="not a run folder"):
         evaluate_run(tmp_path, reference)
+
+
+def test_an_evaluation_folder_holds_every_number_and_figure(finished, tmp_path):
+    arguments = ["evaluate", str(finished[1].folder.path), "--out", str(tmp_path / "evaluation")]
+    done = CliRunner().invoke(joint_commands, arguments)
+    assert done.exit_code == 0, done.output
+    record = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())
+    assert record["against"] == "report"
+    assert record["images"] == finished[1].evaluation.images["report"]
+    for figure in ("confusion", "reliability", "risk_coverage"):
+        assert figure in done.output
+        numbers = json.loads((tmp_path / "evaluation" / f"{figure}.json").read_text())
+        assert numbers["panels"]
+    with pytest.raises(MetricsError, match="no confidence keeps"):
+        write_run_evaluation(finished[1].folder.path, tmp_path / "other", target_risk=0.01)
 
 
 def evaluate_run_images(finished):

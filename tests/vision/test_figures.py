@@ -85,7 +85,8 @@ def test_reliability_points_are_the_observed_shares_and_small_bins_are_left_out(
     line = figure.axes[0].containers[0].lines[0]
     assert line.get_xydata() == pytest.approx(np.array([[0.75, 0.75]]))
     assert [len(axes.containers) for axes in figure.axes[:3]] == [2, 2, 2]
-    assert legend_of(figure.axes[0])[0] == "before (ECE 0.000)"
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert shown == ["before (ECE 0.000)", "after (ECE 0.000)"]
     counts = figure.axes[3].patches[0].get_data().values
     assert counts.tolist() == [4, 0, 0, 0, 0, 0, 0, 8, 0, 0]
 
