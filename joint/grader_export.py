@@ -48,6 +48,7 @@ def export_grader(record: RunRecord, weights: Mapping[str, torch.Tensor]) -> Gra
             validate, tower.findings, seed=record.place.settings.seed
         ),
         conformal=record.conformal,
+        risk=record.risk,
         abstention=_limit(record.embeddings[is_validation], validate),
         provenance=dict(record.place.hashes),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ from joint.evaluation import (
     evaluate_predictions,
     fit_calibration,
     fit_likely_grades,
+    fit_risk_threshold,
 )
 from joint.grader_export import export_grader
 from joint.joint_settings import JointTaskSettings
@@ -47,6 +49,10 @@ from joint.tracking import Tracker, TrackingSettings, public_settings
 from vision.encoder_weights import hash_encoder_weights
 from vision.encoders import check_encoder
 from vision.grading_task import GradingTask
+from vision.metrics import MetricsError
+from vision.risk_limits import RiskThreshold
+
+logger = logging.getLogger(__name__)
 
 SEEDS_PER_RUN = 1 << 16
 """More than processes in any launch: no two runs share a process's random numbers."""
@@ -191,7 +197,26 @@ def _evaluate(
     frame = add_calibrated(frame, calibration)
     evaluation = evaluate_predictions(frame, grades, resamples=asked.resamples, seed=seed)
     conformal = fit_likely_grades(frame, asked, grades, seed=seed)
-    return RunRecord(place, frame, outputs["embeddings"], calibration, evaluation, conformal)
+    risk = _limit_risk(place.settings, frame, grades)
+    embeddings = outputs["embeddings"]
+    return RunRecord(place, frame, embeddings, calibration, evaluation, conformal, risk)
+
+
+def _limit_risk(
+    settings: RunSettings, frame: pd.DataFrame, grades: pd.Series | None
+) -> RiskThreshold | None:
+    """Set the confidence below which the grader abstains; a run ends without one, and says so,
+    when its validation images are too few for the share asked for."""
+    asked = settings.evaluation
+    if asked.largest_risk is None:
+        return None
+    try:
+        return fit_risk_threshold(
+            frame, asked, grades, target_risk=asked.largest_risk, seed=settings.seed
+        )
+    except MetricsError as error:
+        logger.warning("evaluation.largest_risk: %s", error)
+        return None
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings
 from vision.calibration import GradeCalibration
 from vision.conformal import ConformalSets
+from vision.risk_limits import RiskThreshold
 
 
 class RunPlace(NamedTuple):
@@ -34,7 +35,8 @@ class RunRecord:
     """A trained and evaluated run.
 
     predictions: see `tabulate_predictions`, with the calibrated columns; embeddings: [its rows,
-    width]. calibration, conformal: None where too few validation images have a grade.
+    width]. calibration, conformal, risk: None where too few validation images have a grade; risk
+    also where none is asked for.
     """
 
     place: RunPlace
@@ -43,6 +45,7 @@ class RunRecord:
     calibration: GradeCalibration | None
     evaluation: Evaluation
     conformal: ConformalSets | None
+    risk: RiskThreshold | None
 
 
 def evaluate_run(path: Path, reference: Path | None = None) -> Evaluation:

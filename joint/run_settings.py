@@ -65,14 +65,16 @@ class EvaluationSettings(Settings):
     """What a trained model is held against, on the image alone.
 
     reference: a CSV or Parquet file with `study_id` and `severity`: what the image shows, next
-    to which the report's grade is always used as well. calibrate_on: what the four numbers of
-    the calibration are fitted to, on validation studies: the report's soft labels or the
-    reference. anchors: how many studies of the reference to use for that (null: all).
+    to which the report's grade is always used as well. calibrate_on: what the calibration is
+    fitted to, on validation studies: the report's soft labels or the reference. anchors: how
+    many studies of the reference to use for that (null: all). largest_risk: the share of wrong
+    grades above which the grader abstains (null: it grades whatever its confidence).
     """
 
     reference: Path | None = None
     calibrate_on: Literal["report", "reference"] = "report"
     anchors: int | None = Field(None, ge=1)
+    largest_risk: float | None = Field(None, gt=0, lt=1)
     resamples: int = Field(1000, ge=10)
 
     @model_validator(mode="after")

@@ -35,6 +35,7 @@ from vision.grader_card import (
     write_grader,
 )
 from vision.images import ImageError, XrayImage
+from vision.risk_limits import RiskThreshold
 
 if TYPE_CHECKING:
     from vision.tower import ImageTower
@@ -74,8 +75,9 @@ class Grader:
     `engine` computes the tower: `TorchEngine(tower)`, or what `load` opens. `input` is how the
     training images were decoded. `operating_points` maps a finding to the probability from which
     it counts as present (0.5 where none is given). `conformal` says how far the set of likely
-    grades reaches. `gate` refuses what is no frontal chest X-ray of an adult. `provenance`
-    holds names and hashes of what the grader was made from.
+    grades reaches. `gate` refuses what is no frontal chest X-ray of an adult; `risk` refuses
+    grades that are not sure enough. `provenance` holds names and hashes of what the grader was
+    made from.
     """
 
     engine: Engine
@@ -86,6 +88,7 @@ class Grader:
     abstention: AbstentionRule | None = None
     conformal: ConformalSets | None = None
     gate: GateSettings | None = None
+    risk: RiskThreshold | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -185,6 +188,7 @@ class Grader:
             abstention=rule,
             conformal=card.conformal,
             gate=card.gate,
+            risk=card.risk,
             provenance=card.provenance,
         )
 
@@ -204,7 +208,8 @@ class Grader:
     ) -> str | None:
         if self.gate is not None and (refusals := find_refusals(xray, self.gate)):
             return f"refused: {' '.join(refusals)}"
-        return None if self.abstention is None else self.abstention.reason_for(embedding, levels)
+        reason = self.abstention and self.abstention.reason_for(embedding, levels)
+        return reason or (self.risk and self.risk.reason_for(levels)) or None
 
     def _find_range(self, levels: NDArray[np.float64]) -> tuple[int, int] | None:
         if self.conformal is None:
@@ -236,6 +241,7 @@ class Grader:
             abstention=None if self.abstention is None else self.abstention.limits,
             conformal=self.conformal,
             gate=self.gate,
+            risk=self.risk,
             provenance=dict(self.provenance),
             weights_sha256="",
         )

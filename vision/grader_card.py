@@ -22,6 +22,7 @@ from vision.calibration import FindingCalibration, GradeCalibration
 from vision.conformal import ConformalSets
 from vision.framing import CacheSettings
 from vision.gate import GateSettings
+from vision.risk_limits import RiskThreshold
 
 GRADER_SCHEMA = 1
 WEIGHTS_NAME = "grader.safetensors"
@@ -58,6 +59,7 @@ class GraderCard(Settings):
     onnx_sha256: str | None = None
     conformal: ConformalSets | None = None
     gate: GateSettings | None = None
+    risk: RiskThreshold | None = None
 
     @field_validator("tower")
     @classmethod

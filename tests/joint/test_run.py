@@ -208,6 +208,12 @@ def test_calibration_on_a_reference_uses_its_grades(corpus, tmp_path):
     assert np.abs(raw - result.predictions[list(CALIBRATED)].to_numpy()).max() > 0.01
 
 
+def test_a_share_of_wrong_grades_that_cannot_be_promised_is_said(finished, caplog):
+    result = run_training(change(finished[0], "evaluation", largest_risk=0.01))
+    assert Grader.load(result.folder.grader).risk is None
+    assert "evaluation.largest_risk: " in caplog.text
+
+
 def many_validated(corpus):
     data = tiny_run(corpus, Path("x")).data.model_dump(mode="json")
     return data | {"validate_share": 0.6, "test_share": 0.15}

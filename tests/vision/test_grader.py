@@ -28,6 +28,7 @@ from vision.grader import Grader, GraderError
 from vision.grader_card import GraderCard
 from vision.heads import severity_probabilities
 from vision.images import read_image
+from vision.risk_limits import RiskThreshold
 from vision.torch_engine import TorchEngine
 from vision.tower import ImageTower
 from vision.transforms import prepare_images
@@ -125,6 +126,26 @@ def test_the_likely_grades_are_a_range_that_grows_to_the_promised_mass(tmp_path:
     assert (record["severity_low"], record["severity_high"]) == (0, 3)
     write_grades([record, record | {"severity_low": None}], tmp_path / "grades.csv")
     assert pd.read_csv(tmp_path / "grades.csv")["severity_high"].tolist() == [3, 3]
+
+
+def test_a_grade_that_is_not_sure_enough_is_refused_with_the_limit(tmp_path: Path) -> None:
+    (path,) = save_xrays(tmp_path / "in", 1)
+    for least, abstains in [(0.0, False), (1.0, True)]:
+        risk = RiskThreshold(
+            target_risk=0.2,
+            delta=0.05,
+            tolerance=0,
+            least_confidence=least,
+            observed_risk=0.1,
+            bound=0.19,
+            coverage=0.5,
+            images=400,
+        )
+        engine = TorchEngine(small_tower())
+        Grader(engine=engine, input=INPUT, risk=risk).save(tmp_path / "grader")
+        grade = Grader.load(tmp_path / "grader")(path)
+        assert grade.abstain is abstains
+        assert ("at most 20% of grades are wrong" in str(grade.reason)) is abstains
 
 
 def test_the_gate_says_why_before_the_embedding_does(grader: Grader, tmp_path: Path) -> None:
@@ -239,7 +260,7 @@ def test_a_pickle_is_refused_even_where_the_card_names_it(tmp_path: Path) -> Non
 def test_a_grader_from_before_a_setting_existed_still_loads(tmp_path: Path) -> None:
     Grader(engine=TorchEngine(small_tower()), input=INPUT).save(tmp_path)
     card = json.loads((tmp_path / "grader.json").read_text())
-    for later in ("conformal", "gate", "onnx_sha256"):
+    for later in ("conformal", "gate", "risk", "onnx_sha256"):
         del card[later]
     weights = tmp_path / "grader.safetensors"
     contract = GraderCard.model_validate_json(json.dumps(card)).contract
