@@ -16,6 +16,7 @@ from joint.run_record import RunRecord
 from vision.abstention import AbstentionRule, fit_abstention
 from vision.calibration import FindingCalibration
 from vision.calibration_choice import choose_finding_calibration
+from vision.gate import GateSettings
 from vision.grader import Grader
 from vision.torch_engine import TorchEngine
 from vision.tower import ImageTower
@@ -27,7 +28,8 @@ def export_grader(record: RunRecord, weights: Mapping[str, torch.Tensor]) -> Gra
     """Write a run's grader, which needs neither reports nor this room; return it.
 
     weights: the whole model's, of which the tower's (`tower.…`) are taken. Validation images
-    calibrate the findings and say when the grader should not grade.
+    calibrate the findings and say when the grader should not grade; what is no frontal chest
+    X-ray of an adult it refuses.
     """
     tower, predictions = record.place.settings.task.tower, record.predictions
     network = ImageTower(tower, load_pretrained=False)
@@ -49,6 +51,7 @@ def export_grader(record: RunRecord, weights: Mapping[str, torch.Tensor]) -> Gra
         ),
         conformal=record.conformal,
         risk=record.risk,
+        gate=GateSettings(),
         abstention=_limit(record.embeddings[is_validation], validate),
         provenance=dict(record.place.hashes),
     )

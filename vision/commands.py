@@ -26,9 +26,11 @@ def grade(
         Path | None, typer.Option(help="Folder for an overlay PNG of each image.")
     ] = None,
     gate: Annotated[
-        bool,
-        typer.Option("--gate", help="Refuse what is no frontal chest X-ray of an adult."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            help="Refuse what is no frontal chest X-ray of an adult; by default as the grader says."
+        ),
+    ] = None,
     engine: Annotated[
         Literal["auto", "torch", "onnx"],
         typer.Option(help="auto takes ONNX Runtime where the grader has its file."),
@@ -50,8 +52,8 @@ def grade(
     grade_table.check_out(out)
     found = grade_table.find_images(paths)
     loaded = Grader.load(grader, engine=engine, threads=threads)
-    if gate and loaded.gate is None:
-        loaded = replace(loaded, gate=GateSettings())
+    if gate is not None:
+        loaded = replace(loaded, gate=(loaded.gate or GateSettings()) if gate else None)
     grades = grade_table.grade_files(loaded, found.files, heatmaps=heatmaps)
     grade_table.write_grades(grade_table.tabulate(found.files, grades), out)
     print(grade_table.summarise(grades))
