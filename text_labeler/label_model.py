@@ -152,6 +152,8 @@ def _check(votes: Votes, truth: Votes, settings: LabelModelSettings) -> None:
         raise VoteError(f"{len(settings.groups)} groups for {votes.shape[1]} labelers")
     lowest = UNCERTAIN if settings.classes == 2 else ABSTAIN
     for name, given, low in (("vote", votes, lowest), ("truth", truth, ABSTAIN)):
+        if not np.issubdtype(given.dtype, np.integer):
+            raise VoteError(f"a {name} must be a whole number, not {given.dtype}")
         if given.min() < low or given.max() >= settings.classes:
             raise VoteError(
                 f"a {name} must be in {low}..{settings.classes - 1}, "

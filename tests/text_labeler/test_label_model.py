@@ -193,6 +193,7 @@ def test_a_grade_implies_its_finding():
     ("votes", "settings", "message"),
     [
         ([[0, 2]], {}, "in -2..1"),
+        ([[0.0, 0.5]], {}, "a whole number, not float64"),
         ([[0, -2]], {"classes": 4}, "in -1..3"),
         ([[]], {}, "not empty"),
         ([[0, 1]], {"groups": ("a",)}, "1 groups for 2"),
