@@ -151,14 +151,18 @@ def _check(votes: Votes, truth: Votes, settings: LabelModelSettings) -> None:
     if settings.groups is not None and len(settings.groups) != votes.shape[1]:
         raise VoteError(f"{len(settings.groups)} groups for {votes.shape[1]} labelers")
     lowest = UNCERTAIN if settings.classes == 2 else ABSTAIN
-    for name, given, low in (("vote", votes, lowest), ("truth", truth, ABSTAIN)):
-        if not np.issubdtype(given.dtype, np.integer):
-            raise VoteError(f"a {name} must be a whole number, not {given.dtype}")
-        if given.min() < low or given.max() >= settings.classes:
-            raise VoteError(
-                f"a {name} must be in {low}..{settings.classes - 1}, "
-                f"found {int(given.min())}..{int(given.max())}"
-            )
+    _check_values("vote", votes, lowest, settings.classes)
+    _check_values("truth", truth, ABSTAIN, settings.classes)
+
+
+def _check_values(name: str, given: Votes, lowest: int, classes: int) -> None:
+    if not np.issubdtype(given.dtype, np.integer):
+        raise VoteError(f"a {name} must be a whole number, not {given.dtype}")
+    if given.min() < lowest or given.max() >= classes:
+        raise VoteError(
+            f"a {name} must be in {lowest}..{classes - 1}, "
+            f"found {int(given.min())}..{int(given.max())}"
+        )
 
 
 def _options(labelers: int, settings: LabelModelSettings) -> FitOptions:
