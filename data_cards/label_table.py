@@ -13,12 +13,14 @@ from typing import Any, TypedDict
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import Field
 
 from configs.files import hash_file, write_atomically, write_text
 from configs.settings import Settings
 from data_cards import label_checks
 from data_cards.findings import FINDINGS, SEVERITY_CHANGES, SEVERITY_LEVELS, LabelCode
 from data_cards.label_checks import check_evidence, check_probabilities, check_sums, check_values
+from data_cards.lineage import Parent
 
 LabelTableError = label_checks.LabelTableError
 
@@ -63,7 +65,11 @@ class EvidenceRow(TypedDict):
 
 
 class LabelTableManifest(Settings):
-    """What made a label table: stored as JSON beside it."""
+    """What made a label table: stored as JSON beside it.
+
+    parents: what it was made from, by hash; parameters: those of the model that made it. Both
+    are empty in manifests from before they were kept.
+    """
 
     labeler: str
     labeler_version: str
@@ -77,6 +83,8 @@ class LabelTableManifest(Settings):
     skipped: list[dict[str, str]]
     seconds: float
     created: str
+    parents: list[Parent] = Field(default_factory=list)
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 def probability_column(finding: str) -> str:

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from configs.files import write_atomically
 from data_cards.findings import FINDINGS
 from data_cards.label_table import LabelTableManifest, make_schema, write_manifest
+from data_cards.lineage import Parent, relative_path
 from data_cards.study import Listing
 from text_labeler.engines import Engine, Processes
 from text_labeler.label_parts import (
@@ -90,10 +91,26 @@ def mine_corpus(
         + list(parts.list_unread()),
         seconds=round(time.monotonic() - began, 3),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        parents=_name_parents(listing, labeler, reader.rules_hash, out),
     )
     write_manifest(out, manifest)
     shutil.rmtree(parts.folder)
     return manifest
+
+
+def _name_parents(
+    listing: Listing, labeler: LabelerSettings, rules_hash: str, out: Path
+) -> list[Parent]:
+    profile = labeler.profile if isinstance(labeler, KerleyLabeler) else labeler.kind
+    return [
+        Parent(
+            kind="corpus listing",
+            name=listing.corpus,
+            hash=listing.content_hash,
+            path=relative_path(listing.root, out),
+        ),
+        Parent(kind="rules", name=profile, hash=rules_hash),
+    ]
 
 
 Span = tuple[int, int]
