@@ -80,8 +80,13 @@ def _connect(stack: ExitStack, address: str | None, workers: int) -> Client:
     quiet = {"distributed.admin.large-graph-warning-threshold": "1 GiB"}
     stack.enter_context(dask.config.set(quiet))
     if address is None:
-        place: Any = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
-        stack.enter_context(place)
+        place: Any = stack.enter_context(
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",  # any free port: None would take a fixed one
+            )
+        )
     else:
         place = address
     try:

@@ -73,31 +73,40 @@ def compile_modules() -> Path:
     folder = _name_folder()
     if folder is None:
         raise CompileError(f"{ROOT_VARIABLE}=0: compiled modules are switched off")
-    with tempfile.TemporaryDirectory() as temporary:
-        work = Path(temporary)
-        for package in PACKAGES:
-            for file in (_SOURCE / package).glob("*.py"):
-                target = work / package / file.name
-                target.parent.mkdir(exist_ok=True)
-                shutil.copyfile(file, target)
-        modules = [f"text_labeler/{name}.py" for name in MODULES]
-        _run_mypyc(modules, work)
-        built = [path for path in work.rglob("*") if path.suffix in _SUFFIXES]
-        wanted = [path for path in built if path.parent in {work, work / "text_labeler"}]
-        ready = work / "ready"
-        for path in wanted:
-            target = ready / path.relative_to(work)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
+    try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        moved = Path(tempfile.mkdtemp(dir=folder.parent))
-        shutil.copytree(ready, moved, dirs_exist_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        moved.replace(folder)
+        # Beside its place, so that moving it there is one step.
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as work:
+            ready = _build(Path(work))
+            shutil.rmtree(folder, ignore_errors=True)
+            ready.replace(folder)
+    except OSError as error:
+        raise CompileError(
+            f"{folder}: cannot be written ({error.strerror});"
+            f" {ROOT_VARIABLE} may name another place"
+        ) from error
     for other in folder.parent.iterdir():
         if other != folder and other.name.endswith(_tag()):
             shutil.rmtree(other, ignore_errors=True)
     return folder
+
+
+def _build(work: Path) -> Path:
+    """Compile a copy of the source; return a folder with what was made and nothing else."""
+    for package in PACKAGES:
+        shutil.copytree(_SOURCE / package, work / package, ignore=_keep_modules)
+    _run_mypyc([f"text_labeler/{name}.py" for name in MODULES], work)
+    ready = work / "ready"
+    (ready / "text_labeler").mkdir(parents=True)
+    for place in (Path(), Path("text_labeler")):
+        for file in (work / place).iterdir():
+            if file.suffix in _SUFFIXES:
+                file.replace(ready / place / file.name)
+    return ready
+
+
+def _keep_modules(_folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if not name.endswith(".py")]
 
 
 def _run_mypyc(modules: list[str], work: Path) -> None:

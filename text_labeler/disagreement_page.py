@@ -14,12 +14,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-import jinja2
 from markupsafe import Markup
 
 from configs.files import write_text
 from text_labeler.disagreements import Disagreement, Kind
 from text_labeler.highlight import STYLE, highlight, make_visible
+from text_labeler.page_templates import open_templates
 from text_labeler.reading import SEVERITY_EVIDENCE, Evidence
 from text_labeler.scoring import ScoringError
 
@@ -105,13 +105,7 @@ def make_page(
 
     It holds report text: keep it as the reports are kept.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("text_labeler", ""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates()
     script = environment.get_template("disagreements.js.j2").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     groups = list(_group(disagreements, reports, random.Random(seed)))

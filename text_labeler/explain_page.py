@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
-import jinja2
-
 from data_cards.findings import SEVERITY_NAMES
 from text_labeler.explain import Explanation, Reason, ShownSection
 from text_labeler.highlight import KINDS, cut_at_marks, make_visible
+from text_labeler.page_templates import open_templates
 
 SIGNS = {"positive": "+", "uncertain": "?", "negative": "−", "severity": "·"}
 """What stands before a mention's number, so that the page can be read without its colours."""
@@ -61,29 +60,14 @@ def make_page(explanation: Explanation) -> str:
     It holds no script, and its policy lets a browser load nothing.
     """
     numbers = {reason.number for reason in explanation.reasons}
-    return (
-        _environment()
-        .get_template("explain_page.html.j2")
-        .render(
-            explanation=explanation,
-            bands=list(_cut_bands(explanation)),
-            levels=SEVERITY_NAMES,
-            signs=SIGNS,
-            linked=sorted(numbers)[:LINKED_MENTIONS],
-        )
+    template = open_templates().get_template("explain_page.html.j2")
+    return template.render(
+        explanation=explanation,
+        bands=list(_cut_bands(explanation)),
+        levels=SEVERITY_NAMES,
+        signs=SIGNS,
+        linked=sorted(numbers)[:LINKED_MENTIONS],
     )
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("text_labeler", ""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["visible"] = make_visible
-    return environment
 
 
 def _cut_bands(explanation: Explanation) -> Iterator[Band]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -88,10 +88,6 @@ class KeywordGrader:
             None,
             evidence,
         )
-
-    def pipe(self, reports: Iterable[str]) -> Iterator[ReportLabels]:
-        """Grade reports one after the other, as they come."""
-        return map(self, reports)
 
     def _read(self, sentence: str, offset: int) -> Iterator[Evidence]:
         triggers = [

@@ -56,7 +56,8 @@ class Labeler:
             for group, sections in enumerate(self.profile.sections)
             for section in sections
         }
-        self._settling = frozenset(self.profile.settled_by)
+        # A section of an earlier group decides, and has nothing to settle.
+        self._settling = frozenset(self.profile.settled_by).intersection(self.profile.sections[-1])
         self._reader = PieceReader(book, self._aggregator)
 
     def __call__(self, report: str) -> ReportLabels:

@@ -52,8 +52,8 @@ def describe_profile(profile: Profile, book: RuleBook) -> str:
         profile.summary,
         "",
         "| finding | a kind of | concepts that count | uncertain when there is | positive when"
-        " there is |",
-        "|---|---|---|---|---|",
+        " there is | negative when denied |",
+        "|---|---|---|---|---|---|",
         *_list_findings(profile, book),
         "",
         "| status | given by | says | probability |",
@@ -72,7 +72,7 @@ def _list_findings(profile: Profile, book: RuleBook) -> Iterator[str]:
         sources = profile.findings.get(name)
         if sources is not None:
             parent = book.parents.get(name) or ""
-            lists = (sources.concepts, sources.uncertain_from, sources.positive_from)
+            lists = (getattr(sources, part) for part in FindingSources.model_fields)
             yield _row(name, parent, *map(_join_concepts, lists))
 
 
@@ -111,6 +111,11 @@ def _describe_sections(profile: Profile, book: RuleBook) -> Iterator[str]:
         + _join_words(name for name in book.sections.sections if name not in counted)
         + ". Within a group, positive goes before uncertain and uncertain before negative."
     )
+    if profile.settled_by:
+        yield (
+            f"What {_join_words(profile.settled_by)} denies, and does not suspect or affirm,"
+            " settles what the others of the last group only suspect."
+        )
 
 
 def _describe_no_finding(policy: NoFindingPolicy) -> str:
@@ -174,6 +179,8 @@ def _name_sources(sources: FindingSources | None) -> str:
         parts.append(f"uncertain: {_join_concepts(sources.uncertain_from)}")
     if sources.positive_from:
         parts.append(f"positive: {_join_concepts(sources.positive_from)}")
+    if sources.negative_from:
+        parts.append(f"negative when denied: {_join_concepts(sources.negative_from)}")
     return "; ".join(filter(None, parts))
 
 

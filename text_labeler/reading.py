@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from data_cards.label_table import EvidenceRow
 from text_labeler.aggregation import NO_FINDING, Aggregator, Vote, keep_best
 from text_labeler.assertion import SentenceReader
 from text_labeler.attributes import AttributeReader
@@ -53,10 +52,6 @@ class Evidence(NamedTuple):
     grade: str = ""
     laterality: str = ""
     anatomy: str = ""
-
-    def to_row(self) -> EvidenceRow:
-        """Return it as a row of the label table."""
-        return cast(EvidenceRow, self._asdict())
 
 
 class Reading(NamedTuple):

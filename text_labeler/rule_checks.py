@@ -29,6 +29,7 @@ class Names:
     cues: set[str]
     cue_statuses: set[str]
     findings: tuple[str, ...]
+    sections: set[str]
 
     @property
     def statuses(self) -> set[str]:
@@ -126,12 +127,15 @@ def _check_sources(
 
 
 def check_profile(file: RuleFile, profile: Profile, names: Names) -> None:
-    """Check that a profile names known findings and concepts and every status."""
+    """Check that a profile names known findings, concepts and sections, and every status."""
     check_known(file, ("findings",), profile.findings, set(names.findings) - {"No Finding"})
     for finding, sources in profile.findings.items():
         _check_sources(file, ("findings", finding), sources, names)
     check_known(file, ("no_finding", "ignores"), profile.no_finding.ignores, set(names.findings))
     check_known(file, ("no_finding", "blocked_by"), profile.no_finding.blocked_by, names.concepts)
+    for group in (*profile.sections, profile.settled_by):
+        part = "settled_by" if group is profile.settled_by else "sections"
+        check_known(file, (part,), group, names.sections)
     missing = names.statuses - set(profile.statuses)
     if missing:
         raise RuleError(f"{file.place(('statuses',))}: statuses: {sorted(missing)} are missing")

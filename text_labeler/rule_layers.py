@@ -52,13 +52,13 @@ class _Layers:
         for index, item in enumerate(above):
             if isinstance(item, str):
                 words.setdefault(item, place[(*key, index)])
-            elif set(item) != {REMOVE} or item[REMOVE] not in words:
+            elif set(item) != {REMOVE} or str(item[REMOVE]) not in words:
                 raise RuleError(
                     f"{place[(*key, index)]}: {item}: expected a phrase, or `{REMOVE}: <phrase>`"
                     " with a phrase that stands in the shipped rules just so"
                 )
             else:
-                del words[item[REMOVE]]
+                del words[str(item[REMOVE])]
         for index, where in enumerate(words.values()):
             self.places[(*key, index)] = where
         return list(words)

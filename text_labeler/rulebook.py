@@ -33,6 +33,7 @@ from text_labeler.rules_schema import (
     StructureRules,
     Words,
 )
+from text_labeler.sections import UNHEADED
 
 RULES_FOLDER = Path(__file__).parent / "rules"
 RULE_NAMES = ("words", "sections", "findings", "structures", "cues", "severity", "attributes")
@@ -94,11 +95,13 @@ def _load(folder: Path, _stamps: object) -> RuleBook:
     severity = files["severity"].validate(SeverityRules)
     profiles = [(file, file.validate(Profile)) for file in profile_files]
     words = files["words"].validate(Words)
+    sections = files["sections"].validate(SectionRules)
     names = Names(
         set(findings.concepts),
         set(cues.cues),
         {cue.status for cue in cues.cues.values()},
         (*FINDINGS, *(name for name in findings.finer_findings if name not in FINDINGS)),
+        {*sections.sections, UNHEADED},
     )
     check_structures(files["structures"], structures, names)
     check_known(files["cues"], ("routinely_denied",), cues.routinely_denied, names.concepts)
@@ -107,7 +110,7 @@ def _load(folder: Path, _stamps: object) -> RuleBook:
     for file, profile in profiles:
         check_profile(file, profile, names)
     return RuleBook(
-        sections=files["sections"].validate(SectionRules),
+        sections=sections,
         cues=cues.cues,
         routinely_denied=frozenset(cues.routinely_denied),
         structures=structures.structures,

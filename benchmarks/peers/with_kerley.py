@@ -17,7 +17,7 @@ def prepare(task: Task) -> tuple[dict[str, Way], Label]:
         drain(said.evidence for said in labeler.pipe(reports))
 
     def read_rows() -> None:
-        drain([row.to_row() for row in said.evidence] for said in warm.pipe(reports))
+        drain([row._asdict() for row in said.evidence] for said in warm.pipe(reports))
 
     def read_cold() -> Callable[[], object]:
         cold = Labeler(profile)  # sentences are remembered by each labeler for itself

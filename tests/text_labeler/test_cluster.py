@@ -51,6 +51,19 @@ def kill_a_worker(*work):
     raise AssertionError
 
 
+def test_two_runs_may_have_a_cluster_on_one_machine():
+    with DaskCluster() as first, DaskCluster() as second:
+        for engine in (first, second):
+            assert list(engine.run(_turn_round, [(0, b"ab"), (1, b"cd")], ())) == [
+                (0, b"ba"),
+                (1, b"dc"),
+            ]
+
+
+def _turn_round(chunk):
+    return chunk[::-1]
+
+
 def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setenv(KILLED, str(tmp_path / "killed"))
     listing = list_reports(tmp_path, 20_000)

@@ -53,6 +53,15 @@ def test_the_compiled_labeler_gives_the_same_labels_and_evidence(tmp_path, monke
     assert in_c[1] == plain[1]
 
 
+def test_a_place_that_cannot_be_written_is_named_and_nothing_is_left(tmp_path, monkeypatch):
+    place = tmp_path / "a-file"
+    place.write_text("")
+    monkeypatch.setenv(compiled.ROOT_VARIABLE, str(place))
+    with pytest.raises(compiled.CompileError, match="cannot be written"):
+        compiled.compile_modules()
+    assert [file.name for file in tmp_path.iterdir()] == ["a-file"]
+
+
 def test_modules_compiled_from_another_source_are_not_used(tmp_path):
     stale = tmp_path / f"0123456789abcdef-{sys.implementation.cache_tag}" / "text_labeler"
     stale.mkdir(parents=True)

@@ -30,7 +30,7 @@ def labels():
     rows = []
     for study, report in REPORTS.items():
         said = labeler(report)
-        evidence = [piece.to_row() for piece in said.evidence]
+        evidence = [piece._asdict() for piece in said.evidence]
         rows.append({"study_id": study, **said.labels, "evidence": evidence}
                     | {"edema_severity": said.severity})  # fmt: skip
     frame = pd.DataFrame(rows)

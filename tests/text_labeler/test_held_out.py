@@ -31,6 +31,7 @@ def test_findings_are_read_right_in_rows_never_looked_at(labeler):
     rows = read_rows("sentences")
     right = [SAID[labeler(text).labels[finding]] == label for text, finding, label in rows]
     assert len(rows) == 384
+    print(f"{sum(right)} of {len(rows)} labels")  # noqa: T201  shown by `pytest -rP`
     assert sum(right) / len(rows) >= 0.97
 
 
@@ -40,5 +41,7 @@ def test_severity_and_change_are_read_right_in_rows_never_looked_at(labeler):
     levels = [result.severity == row[1] for result, row in zip(results, rows, strict=True)]
     changes = [result.severity_change == row[2] for result, row in zip(results, rows, strict=True)]
     assert len(rows) == 120
+    for name, hits in (("edema levels", levels), ("changes", changes)):
+        print(f"{sum(hits)} of {len(rows)} {name}")  # noqa: T201
     assert sum(levels) / len(rows) >= 0.95
     assert sum(changes) / len(rows) >= 0.95

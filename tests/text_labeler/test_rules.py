@@ -45,6 +45,18 @@ def _edit(file, old, new):
         ("profile_severity", "concepts: [atelectasis]", "concepts: [atelectasia]", "'atelectasia'"),
         ("findings", "Mass: {parent: Lung Lesion", "Mass: {parent: Fracture", "'Mass' is one of"),
         ("findings", "  Mass: {parent: Lung", "  Edema: {parent: Lung", "'Edema' is one of"),
+        (
+            "profile_chexpert",
+            "[findings, impression, report]",
+            "[findings, impresion, report]",
+            "'impresion' is not known in sections",
+        ),
+        (
+            "profile_chexpert",
+            "settled_by: [impression]",
+            "settled_by: [impresion]",
+            "'impresion' is not known in settled_by",
+        ),
         ("sections", "findings:", "findings: [", "not readable as YAML"),
         ("words", "same_word:", "same_words:", "same_word"),
     ],
@@ -103,6 +115,7 @@ def test_a_finding_is_added_in_one_short_file(tmp_path):
         ('"rib notching"', '"(rib notching"', "findings.yaml, line 3: '(rib notching'"),
         ('"leathery lung"', '"leathery lung", "fibrosis"', "'fibrosis' already stands for"),
         ('remove: "bleb"', 'remove: "blob"', "findings.yaml, line 5: {'remove': 'blob'}: expected"),
+        ('remove: "bleb"', "remove: [bleb]", "line 5: {'remove': ['bleb']}: expected"),
         ("parent: Fracture", "parent: Fractures", "findings.yaml, line 7: 'Fractures' is none of"),
         (
             "concepts: [rib_notching]",
@@ -118,6 +131,16 @@ def test_a_fault_in_ones_own_rules_is_named_with_its_line(tmp_path, old, new, sa
     with pytest.raises(RuleError) as error:
         load_rulebook(tmp_path)
     assert said in str(error.value)
+
+
+def test_an_impression_may_decide_in_a_group_of_its_own(tmp_path):
+    (tmp_path / "profile_chexpert.yaml").write_text(
+        "sections: [[addendum], [impression], [findings, report]]"
+    )
+    labeler = Labeler("chexpert", rules=tmp_path)
+    report = "FINDINGS: Small effusion. Pneumonia.\nIMPRESSION: No pneumonia."
+    labels = labeler(report).labels
+    assert (labels["Pneumonia"], labels["Pleural Effusion"]) == (0, 1)
 
 
 def test_the_finer_findings_and_their_parents_are_those_of_the_label_table():
