@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from data_cards.findings import CHESTXRAY14_TO_FINDING, FINDINGS, SEVERITY_LEVELS, LabelCode
 from text_labeler.scoring import Aspect, ScoringError
@@ -47,7 +49,7 @@ class Gold:
 
 
 def read_gold(path: Path, findings: Sequence[str] = FINDINGS) -> Gold:
-    """Read a reference (CSV or Parquet), told apart by its columns.
+    """Read a reference (CSV, Parquet or JSON lines), told apart by its columns.
 
     - `uid` and ChestX-ray14's names (`gold_findings.csv` of Open-i): presence only; a column
       that never says present is left out;
@@ -60,15 +62,7 @@ def read_gold(path: Path, findings: Sequence[str] = FINDINGS) -> Gold:
 
     Ids are read as text. Raises ScoringError for anything else, naming row and column.
     """
-    if not path.is_file():
-        raise ScoringError(f"{path}: no such file")
-    text = dict.fromkeys(IDS, str)
-    try:
-        frame = (
-            pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=text)
-        )
-    except (ValueError, OSError) as error:
-        raise ScoringError(f"{path}: not a readable table: {type(error).__name__}") from error
+    frame = _read_frame(path)
     frame = frame.rename(columns={name: known for name, known in IDS.items() if name in frame})
     if "study_id" not in frame:
         raise ScoringError(f"{path}: expected a column `study_id` or `uid`")
@@ -81,6 +75,31 @@ def read_gold(path: Path, findings: Sequence[str] = FINDINGS) -> Gold:
         frame = frame.drop(columns=never).rename(columns=renamed)
         return Gold(_take_codes(frame, FINDINGS, str(path)), None, presence_only=True)
     return make_gold(frame, str(path), findings)
+
+
+def list_columns(path: Path) -> list[str]:
+    """Name the columns of a reference; raises ScoringError as `read_gold` does."""
+    return list(map(str, _read_frame(path, rows=0)))
+
+
+def _read_frame(path: Path, rows: int | None = None) -> pd.DataFrame:
+    """Read a table but its evidence; `rows` 0: its columns alone (JSON lines: all rows)."""
+    if not path.is_file():
+        raise ScoringError(f"{path}: no such file")
+    try:
+        if path.suffix == ".parquet":
+            columns = [name for name in pq.read_schema(path).names if name != "evidence"]
+            return (
+                pd.DataFrame(columns=columns)
+                if rows == 0
+                else pd.read_parquet(path, columns=columns)
+            )
+        if path.suffix == ".jsonl":
+            lines = path.read_text(encoding="utf-8").splitlines()
+            return pd.DataFrame([json.loads(line) for line in lines if line.strip()], dtype=object)
+        return pd.read_csv(path, dtype=dict.fromkeys(IDS, str), nrows=rows)
+    except (ValueError, OSError) as error:
+        raise ScoringError(f"{path}: not a readable table: {type(error).__name__}") from error
 
 
 def _check_ids(frame: pd.DataFrame, where: str) -> None:

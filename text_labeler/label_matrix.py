@@ -84,7 +84,7 @@ def join_votes(labelers: Sequence[LabelerVotes]) -> Joined:
     has = np.zeros((len(study_ids), len(names)), dtype=bool)
     for one in labelers:
         rows = np.array([row_of[study] for study in one.study_ids], dtype=np.intp)
-        if len(row_of.keys() & set(one.study_ids)) != len(rows):
+        if len(set(one.study_ids)) != len(rows):
             raise LabelMatrixError(f"{one.source}: a study occurs more than once")
         has[rows, names.index(one.name)] = True
         for column, given in one.votes.items():
