@@ -5,13 +5,19 @@ Dawid and Skene 1979 (Appl. Stat. 28:20), one model per finding or for the ordin
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from text_labeler.label_model_doubts import (
+    Evidence,
+    ExcessAgreement,
+    find_dependent,
+    find_warnings,
+)
 from text_labeler.label_model_fit import (
     ABSTAIN,
     UNCERTAIN,
@@ -26,9 +32,8 @@ from text_labeler.label_model_fit import (
     maximisation,
     random_start,
     run,
+    weigh_votes,
 )
-
-ENOUGH_LABELERS = 3
 
 
 class VoteError(ValueError):
@@ -41,17 +46,26 @@ class LabelModelSettings:
 
     `confusion` "by_offset" ties the cells with the same vote − truth (six free numbers for four
     grades, not twelve). `abstention` "informative" lets how often a labeler is silent depend on
-    the truth. `groups` names, per labeler, whose rules it shares: a group of n counts as one
-    labeler, each vote tempered by 1/n. `uncertain_positive` is what −2, CheXpert's "uncertain",
-    counts for the positive class; only findings have it. `tolerance` is per study.
+    the truth. `groups` names, per labeler, whose rules it shares: a group has one voice on each
+    study, shared by the members that vote there. That is exact for copies, and cautious where
+    members share only part of their errors. `names` stand in warnings. `uncertain_positive` is
+    what −2, CheXpert's "uncertain", counts for the positive class; only findings have it.
+
+    `pseudo_count` is a Dirichlet prior: in each class each labeler is given so many votes, 70 % of
+    them right, so that three votes prove nobody perfect and classes keep their names; the class
+    prior gets so many studies, evenly spread. `tolerance` is per study.
+
+    Without audited reads labelers are taken to be better than chance on average: if most are worse,
+    the model calls the classes by each other's names and no warning is possible.
     """
 
     classes: int = 2
     confusion: Literal["full", "by_offset"] = "full"
     abstention: Literal["ignored", "informative"] = "ignored"
     groups: tuple[Hashable, ...] | None = None
+    names: tuple[str, ...] | None = None
     uncertain_positive: float = 0.5
-    pseudo_count: float = 0.1
+    pseudo_count: float = 2.0
     restarts: int = 4
     seed: int = 0
     max_iterations: int = 500
@@ -70,17 +84,6 @@ class Convergence:
     monotone: bool
     converged: bool
     starts: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class ExcessAgreement:
-    """Two labelers that agree more often than the truth explains; `z` is in standard errors."""
-
-    first: int
-    second: int
-    observed: float
-    expected: float
-    z: float
 
 
 @dataclass(frozen=True)
@@ -107,22 +110,33 @@ def fit_label_model(
     """Fit votes [studies, labelers]: a class index, −1 to abstain, −2 for uncertain.
 
     `truth` [studies] holds audited reads, −1 where there is none: they are kept as they are and
-    teach the confusions. Raises VoteError for other votes, shapes or settings.
+    teach the confusions. They may be chosen by what labelers said (say, one's positives): the prior
+    stays that of all studies. Chosen by the truth itself they bias it, as in any model.
+    Raises VoteError for other votes, shapes or settings.
     """
     settings = settings or LabelModelSettings()
     audited = np.full(len(votes), ABSTAIN, dtype=np.int8) if truth is None else truth
     _check(votes, audited, settings)
     patterns = group_patterns(votes.astype(np.int8), audited.astype(np.int8))
-    options = _options(votes.shape[1], settings)
-    runs = _runs(patterns, settings, options)
+    labelers = votes.shape[1]
+    groups = _number(settings.groups or tuple(range(labelers)))
+    runs = _runs(patterns, settings, _options(patterns, groups, settings))
     best = max(runs, key=lambda one: one.objective[-1])
+    names = settings.names or tuple(f"labeler {index}" for index in range(labelers))
+    evidence = Evidence(patterns, groups, names, runs, best)
+    dependent = find_dependent(evidence)
     return LabelModelFit(
         probabilities=best.posterior[patterns.of_study],
         parameters=best.parameters,
         convergence=_convergence(best, runs),
-        warnings=_warnings(patterns, options.weights, best),
-        dependent=_dependent(patterns, best),
+        warnings=find_warnings(evidence, dependent),
+        dependent=dependent,
     )
+
+
+def _number(groups: tuple[Hashable, ...]) -> NDArray[np.intp]:
+    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
+    return np.array([numbers[group] for group in groups], dtype=np.intp)
 
 
 def imply_finding(grade: Array, finding: Array) -> Array:
@@ -144,15 +158,22 @@ def _check(votes: Votes, truth: Votes, settings: LabelModelSettings) -> None:
         raise VoteError(f"votes must be [studies, labelers] and not empty, not {votes.shape}")
     if truth.shape != votes.shape[:1]:
         raise VoteError(f"truth must be [{len(votes)}] like the votes, not {truth.shape}")
-    if settings.classes < 2 or settings.restarts < 1 or settings.pseudo_count < 0:
-        raise VoteError("classes must be 2 or more, restarts 1 or more, pseudo_count 0 or more")
-    if not 0 <= settings.uncertain_positive <= 1:
-        raise VoteError(f"uncertain_positive must be in 0..1, not {settings.uncertain_positive}")
-    if settings.groups is not None and len(settings.groups) != votes.shape[1]:
-        raise VoteError(f"{len(settings.groups)} groups for {votes.shape[1]} labelers")
+    _check_settings(settings, votes.shape[1])
     lowest = UNCERTAIN if settings.classes == 2 else ABSTAIN
     _check_values("vote", votes, lowest, settings.classes)
     _check_values("truth", truth, ABSTAIN, settings.classes)
+
+
+def _check_settings(settings: LabelModelSettings, labelers: int) -> None:
+    if settings.classes < 2 or settings.restarts < 1 or settings.max_iterations < 1:
+        raise VoteError("classes must be 2 or more, restarts and max_iterations 1 or more")
+    if not 0 <= settings.pseudo_count < np.inf:
+        raise VoteError(f"pseudo_count must be 0 or more, not {settings.pseudo_count}")
+    if not 0 <= settings.uncertain_positive <= 1:
+        raise VoteError(f"uncertain_positive must be in 0..1, not {settings.uncertain_positive}")
+    for name, given in (("groups", settings.groups), ("names", settings.names)):
+        if given is not None and len(given) != labelers:
+            raise VoteError(f"{len(given)} {name} for {labelers} labelers")
 
 
 def _check_values(name: str, given: Votes, lowest: int, classes: int) -> None:
@@ -165,11 +186,14 @@ def _check_values(name: str, given: Votes, lowest: int, classes: int) -> None:
         )
 
 
-def _options(labelers: int, settings: LabelModelSettings) -> FitOptions:
-    groups: Sequence[Hashable] = settings.groups or range(labelers)
-    sizes = Counter(groups)
+def _options(
+    patterns: Patterns, groups: NDArray[np.intp], settings: LabelModelSettings
+) -> FitOptions:
+    silent = patterns.counts @ (patterns.votes == ABSTAIN)
     return FitOptions(
-        weights=np.array([1 / sizes[group] for group in groups]),
+        vote_weights=weigh_votes(patterns.votes, groups),
+        silence_weights=1 / np.bincount(groups)[groups],
+        silence=silent / patterns.counts.sum(),
         by_offset=settings.confusion == "by_offset",
         informative_abstention=settings.abstention == "informative",
         uncertain_positive=settings.uncertain_positive,
@@ -180,14 +204,18 @@ def _options(labelers: int, settings: LabelModelSettings) -> FitOptions:
 
 
 def _runs(patterns: Patterns, settings: LabelModelSettings, options: FitOptions) -> list[Run]:
-    """The first start is majority vote, the others are drawn."""
+    """The first start is majority vote, then that of audited reads alone; the others are drawn."""
     classes, labelers = settings.classes, patterns.votes.shape[1]
-    diagonal = np.full((labelers, classes, classes), 1 / classes)
-    blank = Parameters(np.full(classes, 1 / classes), diagonal, np.full((labelers, classes), 0.5))
+    uniform = np.full((labelers, classes, classes), 1 / classes)
+    blank = Parameters(np.full(classes, 1 / classes), uniform, np.full((labelers, classes), 0.5))
     posterior = majority_posterior(patterns, classes, options.uncertain_positive)
-    first = maximisation(patterns, posterior, blank, options)
+    starts = [maximisation(patterns, posterior, blank, options)]
+    audited = patterns.truth >= 0
+    if audited.any():
+        alone = patterns._replace(counts=patterns.counts * audited)
+        starts.append(maximisation(alone, posterior, blank, options))
     rng = np.random.default_rng(settings.seed)
-    starts = [first, *(random_start(first, rng) for _ in range(settings.restarts - 1))]
+    starts += [random_start(starts[0], rng) for _ in range(settings.restarts - 1)]
     return [run(patterns, start, options) for start in starts]
 
 
@@ -201,51 +229,3 @@ def _convergence(best: Run, runs: list[Run]) -> Convergence:
         converged=best.converged,
         starts=tuple(one.objective[-1] for one in runs),
     )
-
-
-def _warnings(patterns: Patterns, weights: Array, best: Run) -> tuple[str, ...]:
-    """Where the data cannot tell the labelers' errors from the truth."""
-    voted = patterns.votes != ABSTAIN
-    effective = float(weights[voted.any(axis=0)].sum())
-    audited = bool((patterns.truth >= 0).any())
-    found = []
-    if effective < ENOUGH_LABELERS - 1e-9 and not audited:
-        found.append(f"{effective:.3g} effective labelers and no audited reads: 3 are needed")
-    shared = voted.astype(np.int64).T @ voted.astype(np.int64) > 0
-    if not np.triu(shared, 1).any() and not audited:
-        found.append("no study has votes of two labelers")
-    classes = len(best.parameters.prior)
-    seen = np.concatenate([patterns.votes.ravel(), patterns.truth])
-    unseen = [k for k in range(classes) if not (seen == k).any()]
-    if unseen:
-        found.append(f"nobody ever voted for class {', '.join(map(str, unseen))}")
-    if not best.converged:
-        found.append("EM did not converge")
-    return tuple(found)
-
-
-def _dependent(patterns: Patterns, best: Run) -> tuple[ExcessAgreement, ...]:
-    """Pairs more than 4 standard errors and 2 points above what independent errors would give.
-
-    Where a pair outweighs the others the model takes it for the truth and no excess is left, so
-    an empty answer does not prove independence.
-    """
-    found = []
-    confusion = best.parameters.confusion
-    for first in range(len(confusion)):
-        for second in range(first + 1, len(confusion)):
-            votes = patterns.votes[:, [first, second]]
-            both = (votes >= 0).all(axis=1)
-            studies = patterns.counts[both]
-            if not len(studies):
-                continue
-            agree = (confusion[first] * confusion[second]).sum(axis=1)
-            chance = best.posterior[both] @ agree
-            total = studies.sum()
-            observed = float(studies @ (votes[both, 0] == votes[both, 1]) / total)
-            expected = float(studies @ chance / total)
-            error = float(np.sqrt(studies @ (chance * (1 - chance)))) / total
-            z = (observed - expected) / max(error, 1e-12)
-            if z > 4 and observed - expected > 0.02:
-                found.append(ExcessAgreement(first, second, observed, expected, z))
-    return tuple(found)

@@ -14,8 +14,10 @@ UNCERTAIN = -2
 Array = NDArray[np.float64]
 Votes = NDArray[np.int8]
 
+_PRIOR_ACCURACY = 0.7
 _OFFSET_STEPS = 10
 _TINY = 1e-300
+_RATE = 1e-9
 
 
 class Patterns(NamedTuple):
@@ -40,9 +42,15 @@ class Parameters(NamedTuple):
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How one model is fitted; weights temper each labeler's log-likelihood."""
+    """How one model is fitted.
 
-    weights: Array
+    `vote_weights` [patterns, labelers] temper what each vote says, `silence_weights` [labelers]
+    what it says that a labeler voted or not. `silence` [labelers] is how often each abstains.
+    """
+
+    vote_weights: Array
+    silence_weights: Array
+    silence: Array
     by_offset: bool
     informative_abstention: bool
     uncertain_positive: float
@@ -66,6 +74,17 @@ def group_patterns(votes: Votes, truth: Votes) -> Patterns:
         np.column_stack([votes, truth]), axis=0, return_inverse=True, return_counts=True
     )
     return Patterns(rows[:, :-1], rows[:, -1], counts.astype(np.float64), of_study.reshape(-1))
+
+
+def weigh_votes(votes: Votes, groups: NDArray[np.intp]) -> Array:
+    """Share a group's one voice among the members that voted on the study [patterns, labelers].
+
+    A member that votes alone is heard in full: the silent ones took nothing from it.
+    """
+    voted = votes != ABSTAIN
+    same = (groups[:, None] == groups[None, :]).astype(np.int64)
+    weights: Array = 1 / np.maximum(voted @ same, 1)
+    return weights
 
 
 def majority_posterior(patterns: Patterns, classes: int, uncertain_positive: float) -> Array:
@@ -117,9 +136,13 @@ def expectation(
     """Posterior [patterns, classes] and the penalised, tempered log-likelihood."""
     classes = len(parameters.prior)
     log_joint = np.tile(np.log(parameters.prior + _TINY), (len(patterns.counts), 1))
-    for labeler, weight in enumerate(options.weights):
-        table = _log_emission(parameters, labeler, options)
-        log_joint += weight * table[:, patterns.votes[:, labeler]].T
+    for labeler, weight in enumerate(options.vote_weights.T):
+        vote = patterns.votes[:, labeler]
+        log_joint += weight[:, None] * _log_vote(parameters, labeler, options)[:, vote].T
+        if options.informative_abstention:
+            rate = parameters.abstention[labeler]
+            said = np.where((vote == ABSTAIN)[:, None], np.log(rate), np.log1p(-rate))
+            log_joint += options.silence_weights[labeler] * said
     known = patterns.truth >= 0
     log_joint[known] = np.where(
         np.eye(classes, dtype=bool)[patterns.truth[known]], log_joint[known], -np.inf
@@ -128,11 +151,27 @@ def expectation(
     joint = np.exp(log_joint - top)
     total = joint.sum(axis=1, keepdims=True)
     likelihood = float(patterns.counts @ (np.log(total) + top)[:, 0])
-    penalty = np.log(parameters.prior + _TINY).sum() + np.log(parameters.confusion + _TINY).sum()
+    return joint / total, likelihood + _log_prior(parameters, options)
+
+
+def _log_prior(parameters: Parameters, options: FitOptions) -> float:
+    """Log-density of the Dirichlet priors, without their constants."""
+    classes = len(parameters.prior)
+    value = options.pseudo_count / classes * np.log(parameters.prior + _TINY).sum()
+    value += (_prior_votes(classes, options) * np.log(parameters.confusion + _TINY)).sum()
     if options.informative_abstention:
-        rates = parameters.abstention
-        penalty += np.log(rates + _TINY).sum() + np.log(1 - rates + _TINY).sum()
-    return joint / total, likelihood + options.pseudo_count * float(penalty)
+        rates, silence = parameters.abstention, options.silence[:, None]
+        said = silence * np.log(rates) + (1 - silence) * np.log1p(-rates)
+        value += options.pseudo_count * said.sum()
+    return float(value)
+
+
+def _prior_votes(classes: int, options: FitOptions) -> Array:
+    """Votes [truth, vote] that each labeler is given in advance."""
+    off = (1 - _PRIOR_ACCURACY) / (classes - 1)
+    eye = np.eye(classes)
+    votes: Array = options.pseudo_count * (eye * _PRIOR_ACCURACY + (1 - eye) * off)
+    return votes
 
 
 def maximisation(
@@ -141,26 +180,33 @@ def maximisation(
     """Best parameters for the posterior; the offset form takes steps that cannot lose."""
     mass = posterior * patterns.counts[:, None]
     classes = mass.shape[1]
-    prior = mass.sum(axis=0) + options.pseudo_count
+    prior = mass.sum(axis=0) + options.pseudo_count / classes
     confusion = np.empty_like(last.confusion)
     abstention = last.abstention.copy()
-    for labeler, weight in enumerate(options.weights):
-        vote = patterns.votes[:, labeler]
-        table = np.stack([mass[vote == v].sum(axis=0) for v in range(classes)], axis=1)
+    for labeler, weight in enumerate(options.vote_weights.T):
+        vote, heard = patterns.votes[:, labeler], mass * weight[:, None]
+        table = np.stack([heard[vote == v].sum(axis=0) for v in range(classes)], axis=1)
         if classes == 2:
-            unsure = mass[vote == UNCERTAIN].sum(axis=0)[:, None]
+            unsure = heard[vote == UNCERTAIN].sum(axis=0)[:, None]
             parts = last.confusion[labeler] * _soft_vote(options) + _TINY
             table = table + unsure * parts / parts.sum(axis=1, keepdims=True)
         if options.informative_abstention:
-            silent = weight * mass[vote == ABSTAIN].sum(axis=0) + options.pseudo_count
-            spoken = weight * mass[vote != ABSTAIN].sum(axis=0) + options.pseudo_count
-            abstention[labeler] = silent / np.maximum(silent + spoken, _TINY)
-        table = weight * table + options.pseudo_count
+            abstention[labeler] = _silence(mass, vote, labeler, options)
+        table = table + _prior_votes(classes, options)
         if options.by_offset:
             confusion[labeler] = _offset_confusion(table, last.confusion[labeler])
         else:
             confusion[labeler] = _rows(table)
     return Parameters(prior / prior.sum(), confusion, abstention)
+
+
+def _silence(mass: Array, vote: Votes, labeler: int, options: FitOptions) -> Array:
+    """How often a labeler abstains [truth], drawn towards how often it does so over all."""
+    weight, usual = options.silence_weights[labeler], options.silence[labeler]
+    silent = weight * mass[vote == ABSTAIN].sum(axis=0) + options.pseudo_count * usual
+    spoken = weight * mass[vote != ABSTAIN].sum(axis=0) + options.pseudo_count * (1 - usual)
+    rate: Array = np.clip(silent / np.maximum(silent + spoken, _TINY), _RATE, 1 - _RATE)
+    return rate
 
 
 def _rows(table: Array) -> Array:
@@ -203,15 +249,9 @@ def _soft_vote(options: FitOptions) -> Array:
     return np.array([[1 - options.uncertain_positive, options.uncertain_positive]])
 
 
-def _log_emission(parameters: Parameters, labeler: int, options: FitOptions) -> Array:
+def _log_vote(parameters: Parameters, labeler: int, options: FitOptions) -> Array:
     """Log-probability [truth, vote + 2 more]: indices −1 and −2 are abstain and uncertain."""
     confusion = parameters.confusion[labeler]
     classes = len(confusion)
     soft = confusion @ _soft_vote(options).T if classes == 2 else np.ones((classes, 1))
-    table = np.log(np.hstack([confusion, soft]) + _TINY)
-    silent = np.zeros((classes, 1))
-    if options.informative_abstention:
-        rate = parameters.abstention[labeler][:, None]
-        table = table + np.log(1 - rate + _TINY)
-        silent = np.log(rate + _TINY)
-    return np.hstack([table, silent])
+    return np.hstack([np.log(np.hstack([confusion, soft]) + _TINY), np.zeros((classes, 1))])
