@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from data_cards.transition_command import transition
+
 app = typer.Typer()
+app.command()(transition)
 corpora = typer.Typer(help="The corpora that Kerley reads: list, describe, check, make.")
 app.add_typer(corpora, name="corpora", no_args_is_help=True)
 
