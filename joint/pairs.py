@@ -17,9 +17,10 @@ NO_REPORT = -1
 class PairData:
     """Reports beside the images of a GradingData.
 
-    tokens: t reports. report_of: int64 [images], the report of each image or NO_REPORT.
-    groups: int64 [t], equal for reports of the same words. severity_targets: float32 [t, 4]
-    with has_severity [t]: what each report itself says.
+    tokens: how t reports are read. report_of: int64 [images], the report of each image or
+    NO_REPORT. groups: int64 [t], equal for reports of the same words. severity_targets: float32
+    [t, 4] with has_severity [t]: what each report itself says. readings: int64 [t, r], the ways
+    to read a report as rows of `tokens`, the whole report first; None: row i is report i.
     """
 
     tokens: TokenTable
@@ -27,6 +28,23 @@ class PairData:
     groups: NDArray[np.int64]
     severity_targets: NDArray[np.float32]
     has_severity: NDArray[np.bool_]
+    readings: NDArray[np.int64] | None = None
+
+    def read(self, reports: Rows, draws: NDArray[np.int64]) -> tuple[Rows, NDArray[np.bool_]]:
+        """Give the token row of each report (NO_REPORT stays), and whether it is read whole.
+
+        draws: non-negative numbers; each picks one of its report's readings.
+        """
+        if self.readings is None:
+            return reports, np.ones(len(reports), bool)
+        picked = draws % self.readings.shape[1]
+        rows = np.where(reports == NO_REPORT, NO_REPORT, self.readings[reports, picked])
+        return rows, (rows == self.readings[reports, 0]) | (reports == NO_REPORT)
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Count the tokens of each image's whole report; 0 without one."""
+        rows, _ = self.read(self.report_of, np.zeros(len(self.report_of), np.int64))
+        return np.where(rows == NO_REPORT, 0, np.diff(self.tokens.starts)[rows])
 
 
 def shuffle_reports(pairs: PairData, rows: Rows, *, seed: int) -> PairData:

@@ -16,13 +16,17 @@ class ReportReader:
         self._splitter = SectionSplitter(load_rulebook(RULES_FOLDER).sections)
 
     def __call__(self, report: str | None) -> str | None:
-        """Join the read sections in their order; the whole report where it has none of them.
+        """Join the read sections in their order; None for a report that is missing or blank."""
+        return "\n".join(self.split(report)) or None
 
-        None for a report that is missing or blank.
+    def split(self, report: str | None) -> list[str]:
+        """Give the read sections in their order; the whole report where it has none of them.
+
+        Empty for a report that is missing or blank.
         """
         if report is None or not report.strip():
-            return None
+            return []
         cased, _ = make_readable(report)
         sections = self._splitter.split(cased)
         read = [cased[s.start : s.end].strip() for s in sections if s.name in READ_SECTIONS]
-        return "\n".join(read) if read else cased.strip() or None
+        return read or [text for text in (cased.strip(),) if text]

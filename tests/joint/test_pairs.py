@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
+from itertools import pairwise
 
-from joint.pairs import shuffle_reports
+import numpy as np
+import pandas as pd
+import pytest
+
+from joint.pairs import NO_REPORT, PairData, shuffle_reports
+from joint.prepare import PreparedData, pair_data
+from joint.tokens import train_tokenizer
 from tests.joint.tiny import tiny_data, tiny_joint_task
 
 
@@ -42,3 +49,72 @@ def test_labels_stay_with_their_image_and_with_their_report():
 
 def test_evaluation_batches_hold_no_report():
     assert set(tiny_joint_task().load(np.arange(4), step=None)) == {"images"}
+
+
+SECTIONS = [
+    ("the heart is large.", "mild edema."),
+    ("the lungs are clear.",),
+    (),
+    ("no effusion.", "no edema.", "a later word."),
+]
+
+
+def read_pairs(sections: str) -> tuple[PairData, list[str]]:
+    """The pairs of four studies of two images each, and the words of each token row."""
+    texts = [" ".join(parts) or None for parts in SECTIONS]
+    tokenizer = train_tokenizer([text for text in texts if text] * 2, vocabulary=200)
+    prepared = PreparedData(
+        studies=pd.DataFrame({"text": texts, "sections": SECTIONS}),
+        images=pd.DataFrame({"study": [0, 0, 1, 1, 2, 2, 3, 3]}),
+        labels=pd.DataFrame({"edema_severity": pd.array([1, None, 0, 0], "Int8")}),
+        cache=None,
+        hashes={},
+        left_out={},
+    )
+    pairs = pair_data(prepared, tokenizer, max_tokens=32, sections=sections)
+    ids, starts = pairs.tokens.ids, pairs.tokens.starts
+    words = [tokenizer.decode(ids[a:b]) for a, b in pairwise(starts)]
+    return pairs, words
+
+
+@pytest.mark.parametrize("draw", range(12))
+def test_a_drawn_reading_is_the_whole_report_or_one_of_its_sections(draw):
+    pairs, words = read_pairs("drawn")
+    rows, is_whole = pairs.read(pairs.report_of, np.full(8, draw))
+    for study, row, whole in zip(np.repeat(range(4), 2), rows, is_whole, strict=True):
+        joined = " ".join(SECTIONS[study])
+        assert (row == NO_REPORT) == (not joined)
+        if joined:
+            assert words[row] in (joined, *SECTIONS[study])
+            assert whole == (words[row] == joined)
+
+
+def test_all_sections_are_drawn_and_the_whole_report_as_often():
+    pairs, _ = read_pairs("drawn")
+    read = [pairs.read(pairs.report_of[:1], np.array([draw])) for draw in range(12)]
+    rows = np.concatenate([row for row, _ in read])
+    assert sorted(np.unique(rows, return_counts=True)[1]) == [4, 4, 4]
+    is_whole = [whole for _, whole in read]
+    assert np.mean(is_whole) == pytest.approx(1 / 3)
+
+
+def test_joined_sections_are_read_as_one_text_alone():
+    pairs, words = read_pairs("joined")
+    assert len(words) == 3
+    rows, is_whole = pairs.read(pairs.report_of, np.arange(8))
+    assert (rows == pairs.report_of).all()
+    assert is_whole.all()
+    assert list(pairs.lengths()[4:6]) == [0, 0]
+    assert (pairs.lengths()[[0, 1, 2, 3, 6, 7]] > 4).all()
+
+
+def test_a_section_alone_teaches_no_grade():
+    task = tiny_joint_task()
+    task.pairs = replace(
+        task.pairs, readings=np.stack([np.arange(26), np.roll(np.arange(26), 1)], 1)
+    )
+    batch = task.load(np.arange(18), step=0)
+    whole, known = batch["report_is_whole"], batch["report_states_severity"]
+    has = task.pairs.has_severity[:18] & (task.pairs.report_of[:18] != NO_REPORT)
+    assert 0 < whole.sum() < 18
+    assert (known.numpy() == (has & whole.numpy())).all()

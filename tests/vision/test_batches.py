@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vision.batches import BatchSettings, plan_batches
+from vision.batches import BatchSettings, Sources, plan_batches
 
-LABELLED, UNLABELLED = np.arange(10), np.arange(10, 45)
+LABELLED, UNLABELLED, NONE = np.arange(10), np.arange(10, 45), np.arange(0)
 
 
 def plan(share, size=8, epoch=0, seed=1):
     settings = BatchSettings(size=size, labelled_share=share)
-    return plan_batches(LABELLED, UNLABELLED, settings, seed=seed, epoch=epoch)
+    return plan_batches(Sources(LABELLED, NONE, UNLABELLED), settings, seed=seed, epoch=epoch)
 
 
 def test_without_a_share_each_row_comes_once_and_the_last_batch_is_smaller():
@@ -36,7 +36,7 @@ def test_a_kind_that_runs_out_starts_over_and_goes_on_in_the_next_epoch():
 
 def test_few_labelled_rows_are_not_repeated_within_a_batch():
     settings = BatchSettings(size=16, labelled_share=0.75)
-    batches = plan_batches(np.arange(3), UNLABELLED, settings, seed=0, epoch=0)
+    batches = plan_batches(Sources(np.arange(3), NONE, UNLABELLED), settings, seed=0, epoch=0)
     assert all(len(set(rows)) == 16 for rows in batches[:1])
     assert all((rows < 3).sum() == 3 for rows in batches)
 
@@ -50,5 +50,62 @@ def test_the_plan_depends_on_seed_and_epoch_alone():
 
 def test_a_share_without_unlabelled_rows_deals_all_rows_alike():
     settings = BatchSettings(size=4, labelled_share=0.5)
-    batches = plan_batches(LABELLED, UNLABELLED[:0], settings, seed=0, epoch=0)
+    batches = plan_batches(Sources(LABELLED, NONE, NONE), settings, seed=0, epoch=0)
     assert sorted(np.concatenate(batches)) == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("size", "shares", "expected"),
+    [
+        (8, (0.25, 0.25), (2, 2, 4)),
+        (8, (0.5, 0.25), (4, 2, 2)),
+        (3, (0.9, 0.05), (1, 1, 1)),
+        (64, (0.25, 0.25), (10, 6, 48)),  # never a row twice where there are few
+    ],
+)
+def test_three_sources_have_the_declared_shares(size, shares, expected):
+    settings = BatchSettings(size=size, labelled_share=shares[0], image_only_share=shares[1])
+    sources = Sources(np.arange(10), np.arange(10, 16), np.arange(16, 200))
+    batches = plan_batches(sources, settings, seed=0, epoch=0)
+    for rows in batches:
+        counts = np.histogram(rows, [0, 10, 16, 200])[0]
+        assert tuple(counts) == expected
+    assert set(np.concatenate(batches)) == set(range(200))
+
+
+def test_without_unlabelled_pairs_labels_alone_fill_the_batch():
+    settings = BatchSettings(size=8, labelled_share=0.25, image_only_share=0.25)
+    batches = plan_batches(Sources(LABELLED, UNLABELLED, NONE), settings, seed=0, epoch=0)
+    assert {int((rows < 10).sum()) for rows in batches} == {2}
+    assert {len(rows) for rows in batches} == {8}
+
+
+@pytest.mark.parametrize("share", [None, 0.25])
+def test_a_length_window_puts_like_lengths_together_and_leaves_no_row_out(share):
+    lengths = np.random.default_rng(0).integers(10, 200, 800)
+    sources = Sources(np.arange(200), NONE, np.arange(200, 800))
+    spread = {}
+    for window in (1, 10):
+        settings = BatchSettings(size=16, labelled_share=share, length_window=window)
+        batches = plan_batches(sources, settings, seed=0, epoch=0, lengths=lengths)
+        assert {len(rows) for rows in batches} == {16}
+        assert set(np.concatenate(batches)) == set(range(800))
+        longest = np.array([lengths[rows].max() for rows in batches])
+        spread[window] = longest.sum() * 16 / sum(lengths[rows].sum() for rows in batches)
+        assert np.abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.5
+    assert spread[10] < 1.25
+    assert spread[1] > 1.6
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"image_only_share": 0.5},
+        {"image_only_share": 0.5, "labelled_share": 0.5},
+        {"size": 2, "image_only_share": 0.2, "labelled_share": 0.5},
+        {"size": 1, "labelled_share": 0.5},
+    ],
+)
+def test_shares_that_leave_no_room_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"share|size"):
+        BatchSettings(**wrong)
