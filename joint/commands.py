@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from joint.lineage_command import lineage
+
 app = typer.Typer()
+app.command()(lineage)
 
 
 @app.command()

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from data_cards.label_table import probability_column
+from data_cards.lineage import Lineage
 from joint.evaluation import FEWEST_FOR_CALIBRATION
 from joint.predictions import CALIBRATED, reported_column
 from joint.run_record import RunRecord
@@ -24,10 +25,13 @@ from vision.tower import ImageTower
 TOWER_PREFIX = "tower."
 
 
-def export_grader(record: RunRecord, weights: Mapping[str, torch.Tensor]) -> Grader:
+def export_grader(
+    record: RunRecord, weights: Mapping[str, torch.Tensor], lineage: Lineage
+) -> Grader:
     """Write a run's grader, which needs neither reports nor this room; return it.
 
-    weights: the whole model's, of which the tower's (`tower.…`) are taken. Validation images
+    weights: the whole model's, of which the tower's (`tower.…`) are taken. lineage: what the
+    grader is to carry, up to the run's predictions. Validation images
     calibrate the findings and say when the grader should not grade; what is no frontal chest
     X-ray of an adult it refuses.
     """
@@ -54,6 +58,7 @@ def export_grader(record: RunRecord, weights: Mapping[str, torch.Tensor]) -> Gra
         gate=GateSettings(),
         abstention=_limit(record.embeddings[is_validation], validate),
         provenance=dict(record.place.hashes),
+        lineage=lineage,
     )
     grader.save(record.place.folder.grader)
     return grader

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
 from configs.files import write_atomically
 from data_cards.findings import SEVERITY_LEVELS
 from data_cards.label_table import probability_column
+from data_cards.lineage import Parent
 from joint.prepare import PreparedData
 from joint.task import Rows
 from vision.calibration import GradeCalibration
@@ -25,6 +29,8 @@ LEVELS = range(SEVERITY_LEVELS)
 RAW = tuple(f"p{level}" for level in LEVELS)
 CALIBRATED = tuple(f"p{level}_calibrated" for level in LEVELS)
 REPORTED = tuple(f"report_p{level}" for level in LEVELS)
+PARENTS_KEY = b"kerley.parents"
+"""Key of the Parquet metadata that holds a JSON list of `data_cards.lineage.Parent`."""
 
 
 class PredictionsError(ValueError):
@@ -79,10 +85,13 @@ def add_calibrated(frame: pd.DataFrame, calibration: GradeCalibration | None) ->
     return result
 
 
-def write_predictions(path: Path, frame: pd.DataFrame) -> None:
-    """Write predictions as Parquet, atomically."""
+def write_predictions(path: Path, frame: pd.DataFrame, parents: Sequence[Parent] = ()) -> None:
+    """Write predictions as Parquet, atomically; `parents` go into the file's own metadata."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    named = json.dumps([parent.model_dump(mode="json") for parent in parents])
+    table = table.replace_schema_metadata({**table.schema.metadata, PARENTS_KEY: named.encode()})
     with write_atomically(path) as temporary:
-        frame.to_parquet(temporary, index=False)
+        pq.write_table(table, temporary)
 
 
 def read_predictions(path: Path) -> pd.DataFrame:

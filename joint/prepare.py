@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from configs.files import hash_file, hash_json
 from data_cards.corpora import find_corpus
 from data_cards.label_table import LabelTableError, read_label_table, read_manifest
+from data_cards.lineage import Parent, relative_path
 from data_cards.splits import assign_splits
 from data_cards.study import Listing
 from joint.pairs import NO_REPORT, PairData
@@ -25,6 +26,7 @@ from joint.tokens import encode_reports
 from text_labeler.labeler import Labeler
 from text_labeler.mining import mine
 from vision.cache import ImageCache, build_cache
+from vision.cache_manifest import MANIFEST_NAME
 from vision.grading_task import GradingData
 from vision.uncertain_labels import UncertainSettings
 
@@ -84,13 +86,16 @@ def prepare_data(settings: DataSettings, *, build: bool = True) -> PreparedData:
         for number, image in enumerate(images)
         if (image["view"] or "").upper() != "LATERAL"
     ]
-    folder = (
-        work_folder(settings)
-        / f"images-{settings.cache.size}-{settings.cache.preprocessing_hash[:8]}"
-    )
+    folder = name_cache(settings)
     sources = [path for _, _, path in paths]
     cache = (
-        build_cache(sources, folder, settings.cache, workers=settings.workers)
+        build_cache(
+            sources,
+            folder,
+            settings.cache,
+            workers=settings.workers,
+            parents=[_name_listing(listing, folder)],
+        )
         if build
         else ImageCache.open(folder)
     )
@@ -121,6 +126,20 @@ def work_folder(settings: DataSettings) -> Path:
     return settings.work / f"{settings.corpus}-{hash_json(str(settings.root.resolve()))[:8]}"
 
 
+def name_cache(settings: DataSettings) -> Path:
+    """Name the folder of a corpus's image cache."""
+    size, decoded = settings.cache.size, settings.cache.preprocessing_hash
+    return work_folder(settings) / f"images-{size}-{decoded[:8]}"
+
+
+def name_labels(settings: DataSettings, corpus_hash: str) -> Path:
+    """Name the label table of a run: the one given, or where the mined one lies."""
+    labels = settings.labels
+    if isinstance(labels, TableLabels):
+        return labels.path
+    return work_folder(settings) / f"labels-{labels.profile}-{corpus_hash[:12]}.parquet"
+
+
 def find_labels(listing: Listing, settings: DataSettings, *, build: bool = True) -> Path:
     """Return the label table to use; mine it unless one by these rules of this listing stands."""
     labels = settings.labels
@@ -128,7 +147,7 @@ def find_labels(listing: Listing, settings: DataSettings, *, build: bool = True)
         if not labels.path.is_file():
             raise PreparationError(f"{labels.path}: the label table (data.labels.path) is missing")
         return labels.path
-    table = work_folder(settings) / f"labels-{labels.profile}-{listing.content_hash[:12]}.parquet"
+    table = name_labels(settings, listing.content_hash)
     if build and not _stands(table, listing, labels):
         mine(listing, table, profile=labels.profile, workers=settings.workers)
     return table
@@ -177,6 +196,15 @@ def pair_data(prepared: PreparedData, tokenizer: Tokenizer, *, max_tokens: int) 
         groups=groups.astype(np.int64),
         severity_targets=severity.values,
         has_severity=severity.known,
+    )
+
+
+def _name_listing(listing: Listing, cache: Path) -> Parent:
+    return Parent(
+        kind="corpus listing",
+        name=listing.corpus,
+        hash=listing.content_hash,
+        path=relative_path(listing.root, cache / MANIFEST_NAME),
     )
 
 

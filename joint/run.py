@@ -29,6 +29,7 @@ from joint.evaluation import (
 from joint.grader_export import export_grader
 from joint.joint_settings import JointTaskSettings
 from joint.joint_task import JointTask
+from joint.lineage import name_run, record_grader, record_predictions, record_run
 from joint.loop import Loop, LoopReport
 from joint.metrics_log import MetricsLog
 from joint.model_card import write_model_card
@@ -87,6 +88,7 @@ def run_training(settings: RunSettings) -> RunResult:
         folder.claim(settings)
     accelerator.wait_for_everyone()
     task, hashes = build_task(settings, prepared, folder, accelerator)
+    place = RunPlace(settings, folder, prepared, hashes)
     loop = Loop(task, accelerator, settings.loop, settings.optimizer)
     # From here on random numbers (dropout) are each process's own; a checkpoint brings its own.
     torch.manual_seed(settings.seed * SEEDS_PER_RUN + accelerator.process_index + 1)
@@ -95,6 +97,7 @@ def run_training(settings: RunSettings) -> RunResult:
     log = MetricsLog(folder.metrics)
     if accelerator.is_main_process:
         log.keep_until(start)
+        record_run(place)
     is_finished = start == settings.loop.steps
     with _tracking(settings, folder, accelerator, is_finished=is_finished) as tracker:
 
@@ -110,14 +113,21 @@ def run_training(settings: RunSettings) -> RunResult:
         weights = accelerator.get_state_dict(loop.model)
         data = task.images if isinstance(task, JointTask) else task.data
         frame = tabulate_predictions(outputs, prepared, data, settings.task.tower.findings)
-        made = _evaluate(RunPlace(settings, folder, prepared, hashes), frame, outputs, grades)
+        made = _evaluate(place, frame, outputs, grades)
         record("evaluate", step, made.evaluation.numbers())
     if accelerator.is_main_process:
-        write_predictions(folder.predictions, made.predictions)
-        export_grader(made, weights)
-        write_model_card(made, draw_run(folder, made.predictions))
+        _write_result(made, weights)
     accelerator.wait_for_everyone()
     return RunResult(folder, report, made.evaluation, made.predictions, tracker.problems)
+
+
+def _write_result(made: RunRecord, weights: Mapping[str, torch.Tensor]) -> None:
+    folder = made.place.folder
+    write_predictions(folder.predictions, made.predictions, [name_run(made.place)])
+    lineage = record_predictions(made.place)
+    export_grader(made, weights, lineage)
+    record_grader(folder, lineage)
+    write_model_card(made, draw_run(folder, made.predictions))
 
 
 def make_accelerator(settings: RunSettings) -> Accelerator:

@@ -16,7 +16,7 @@ class RunFolder:
     """`settings.yaml`, `checkpoints/`, `metrics.jsonl`, `predictions.parquet`, `figures/`,
 
     `README.md` (the model card, written last) and `grader/`; beside them `tokenizer.json`,
-    which holds words of the corpus and stays here, and W&B's `wandb/`.
+    which holds words of the corpus and stays here, `lineage.json`, and W&B's `wandb/`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,6 +29,7 @@ class RunFolder:
         self.card = path / "README.md"
         self.grader = path / "grader"
         self.tokenizer = path / "tokenizer.json"
+        self.lineage = path / "lineage.json"
 
     @classmethod
     def of(cls, settings: RunSettings) -> RunFolder:

@@ -33,6 +33,7 @@ from text_labeler.label_parts import (
 )
 from text_labeler.labeler import LABELED_CHARACTERS
 from text_labeler.labelers import KerleyLabeler, LabelerSettings, make_labeler
+from text_labeler.rulebook import RULES_FOLDER
 
 CHUNK_REPORTS = 2000
 CHUNK_BYTES = 4 << 20
@@ -101,7 +102,11 @@ def mine_corpus(
 def _name_parents(
     listing: Listing, labeler: LabelerSettings, rules_hash: str, out: Path
 ) -> list[Parent]:
-    profile = labeler.profile if isinstance(labeler, KerleyLabeler) else labeler.kind
+    profile: str = labeler.kind
+    own_rules = None
+    if isinstance(labeler, KerleyLabeler):
+        profile = labeler.profile
+        own_rules = None if labeler.rules == RULES_FOLDER else labeler.rules
     return [
         Parent(
             kind="corpus listing",
@@ -109,7 +114,12 @@ def _name_parents(
             hash=listing.content_hash,
             path=relative_path(listing.root, out),
         ),
-        Parent(kind="rules", name=profile, hash=rules_hash),
+        Parent(
+            kind="rules",
+            name=profile,
+            hash=rules_hash,
+            path=None if own_rules is None else relative_path(own_rules, out),
+        ),
     ]
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from configs.files import hash_file, hash_json
+from data_cards.lineage import Parent
 from vision.cache_build import (
     Generation,
     absolute,
@@ -143,6 +144,7 @@ def build_cache(
     settings: CacheSettings,
     *,
     workers: int = 1,
+    parents: Sequence[Parent] = (),
     announce: Callable[[str], object] = logger.info,
 ) -> ImageCache:
     """Decode and frame `paths` into a cache at `folder`, in their order; duplicates count once.
@@ -150,9 +152,9 @@ def build_cache(
     What a former or interrupted build has done is taken over: a file of unchanged size and
     time unread, one of unchanged bytes undecoded. A file that can't be read is listed in
     `skipped` and tried again when it changes. `announce` is told the disk that the build needs
-    before it starts. With several `workers` (processes) the caller's main module must be
-    importable. Raises CacheError when there is too little disk, before it starts, and when no
-    image at all can be read.
+    before it starts. `parents`, kept in the manifest, are what listed the files. With several
+    `workers` (processes) the caller's main module must be importable. Raises CacheError when
+    there is too little disk, before it starts, and when no image at all can be read.
     """
     sources = list_sources(paths)
     if not sources:
@@ -171,6 +173,7 @@ def build_cache(
             rows_per_shard=generation.rows_per_shard,
             index_sha256=hash_file(folder / name / "index.parquet"),
             content_hash=hash_content(index, settings),
+            parents=tuple(parents),
         )
         write_cache_manifest(folder, manifest)
         remove_others(folder, name)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from configs.files import hash_json, write_text
 from configs.settings import Settings
+from data_cards.lineage import Parent
 from vision.cache_shards import CacheError
 from vision.framing import CacheSettings
 
@@ -19,7 +20,10 @@ SEAL = "manifest_sha256"
 
 
 class CacheManifest(Settings):
-    """What `manifest.json` holds: the finished generation, its settings, its size and hashes."""
+    """What `manifest.json` holds: the finished generation, its settings, its size and hashes.
+
+    parents: what listed the images, where that is known; each image's own hash is in the index.
+    """
 
     schema_version: int
     settings: CacheSettings
@@ -29,6 +33,7 @@ class CacheManifest(Settings):
     rows_per_shard: int
     index_sha256: str
     content_hash: str
+    parents: tuple[Parent, ...] = ()
 
 
 def write_cache_manifest(folder: Path, manifest: CacheManifest) -> None:

@@ -18,6 +18,7 @@ from scipy.special import expit
 
 from configs.files import hash_file
 from data_cards.findings import SEVERITY_NAMES
+from data_cards.lineage import Lineage
 from vision.abstention import AbstentionRule
 from vision.calibration import FindingCalibration, GradeCalibration
 from vision.conformal import ConformalSets
@@ -77,7 +78,7 @@ class Grader:
     it counts as present (0.5 where none is given). `conformal` says how far the set of likely
     grades reaches. `gate` refuses what is no frontal chest X-ray of an adult; `risk` refuses
     grades that are not sure enough. `provenance` holds names and hashes of what the grader was
-    made from.
+    made from, `lineage` the graph behind them, without any path.
     """
 
     engine: Engine
@@ -90,6 +91,7 @@ class Grader:
     gate: GateSettings | None = None
     risk: RiskThreshold | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
+    lineage: Lineage | None = None
 
     def __post_init__(self) -> None:
         known = set(self.engine.findings)
@@ -190,6 +192,7 @@ class Grader:
             gate=card.gate,
             risk=card.risk,
             provenance=card.provenance,
+            lineage=card.lineage,
         )
 
     def _read(self, image: Path | XrayImage) -> XrayImage:
@@ -244,6 +247,7 @@ class Grader:
             risk=self.risk,
             provenance=dict(self.provenance),
             weights_sha256="",
+            lineage=self.lineage,
         )
 
 

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from configs.files import hash_file, hash_json, write_atomically, write_json
 from configs.settings import Settings
 from data_cards.findings import FINDINGS, SEVERITY_NAMES
+from data_cards.lineage import Lineage
 from vision.abstention import AbstentionLimits
 from vision.calibration import FindingCalibration, GradeCalibration
 from vision.conformal import ConformalSets
@@ -60,6 +61,7 @@ class GraderCard(Settings):
     conformal: ConformalSets | None = None
     gate: GateSettings | None = None
     risk: RiskThreshold | None = None
+    lineage: Lineage | None = None
 
     @field_validator("tower")
     @classmethod

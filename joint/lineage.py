@@ -1,0 +1,188 @@
+"""The lineage of a run: written into its folder as `lineage.json`, and carried by its grader.
+
+Neither names a path: where things lie is in `settings.yaml` and in the manifests beside them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from configs.files import hash_file, hash_json, write_text
+from data_cards.lineage import Lineage, LineageError, LineageNode, Parent
+from data_cards.lineage_tables import Trace, trace_table
+from joint.prepare import name_cache, name_labels
+from joint.run_folder import RunFolder
+from joint.run_record import RunPlace
+from joint.run_settings import RunSettings
+from vision.grader_card import WEIGHTS_NAME, read_card
+
+UNPLACED = ("settings", "tokenizer", "split")
+"""Hashes of a run that name no thing on disk of its own."""
+
+
+def record_run(place: RunPlace) -> Lineage:
+    """Write the lineage of a run that begins; of one that goes on, what stands is kept."""
+    counts = {
+        "training images": len(place.prepared.rows("train")),
+        "validation images": len(place.prepared.rows("validate")),
+        "test images": len(place.prepared.rows("test")),
+    }
+    trace = trace_run(place.settings, place.folder, place.hashes)
+    studies, images = len(place.prepared.studies), len(place.prepared.images)
+    counted = {
+        place.hashes["corpus"]: {"studies": studies},
+        place.hashes["images"]: {"images": images},
+        run_hash(place.hashes): {"steps": place.settings.loop.steps, **counts},
+    }
+    for name, more in counted.items():
+        node = trace.nodes[name]
+        trace.nodes[name] = node.model_copy(update={"counts": node.counts | more})
+    own = trace.nodes[run_hash(place.hashes)]
+    facts = own.facts | {"kerley": version("kerley"), "git": _find_revision()}
+    trace.nodes[own.hash] = own.model_copy(
+        update={"facts": {k: v for k, v in facts.items() if v}, "created": _now()}
+    )
+    return _write(place.folder, trace.lineage())
+
+
+def record_predictions(place: RunPlace) -> Lineage:
+    """Add the predictions, and the reference that they were calibrated on, to `lineage.json`."""
+    lineage = read_lineage(place.folder)
+    parents = [run_hash(place.hashes)]
+    nodes = _up_to(lineage, parents[0])
+    reference = place.settings.evaluation.reference
+    if reference is not None:
+        node = LineageNode(kind="reference", name=reference.name, hash=hash_file(reference))
+        nodes, parents = (*nodes, node), [*parents, node.hash]
+    predictions = LineageNode(
+        kind="predictions",
+        name=place.folder.predictions.name,
+        hash=hash_file(place.folder.predictions),
+        counts={"images": len(place.prepared.rows("validate")) + len(place.prepared.rows("test"))},
+        created=_now(),
+        parents=tuple(parents),
+    )
+    return _write(place.folder, Lineage(nodes=(*nodes, predictions)))
+
+
+def record_grader(folder: RunFolder, lineage: Lineage) -> Lineage:
+    """Add the grader that was made from the run's predictions to `lineage.json`."""
+    return _write(folder, Lineage(nodes=(*lineage.nodes, grader_node(folder.grader, lineage))))
+
+
+def grader_node(grader: Path, lineage: Lineage | None) -> LineageNode:
+    """Describe a grader folder; its hash is that of its weights, which hold its settings' hash.
+
+    Raises GraderError where `Grader.load` would.
+    """
+    card = read_card(grader)
+    seen = hash_file(grader / WEIGHTS_NAME)
+    parents = [n.hash for n in lineage.nodes if n.kind in {"run", "predictions"}] if lineage else []
+    return LineageNode(
+        kind="grader",
+        name=grader.resolve().name,
+        hash=seen,
+        counts={"findings": len(card.findings)},
+        created=_date_of(grader / WEIGHTS_NAME),
+        parents=tuple(parents),
+    )
+
+
+def trace_run(settings: RunSettings, folder: RunFolder, hashes: Mapping[str, str]) -> Trace:
+    """Put together what a run of these hashes descends from, and where its settings look for it.
+
+    hashes: see `RunPlace`. Raises LineageError for a manifest that cannot be read.
+    """
+    trace, data = Trace(), settings.data
+    corpus = LineageNode(kind="corpus listing", name=data.corpus, hash=hashes["corpus"])
+    trace.add(corpus, data.root)
+    labels = trace_table(trace, name_labels(data, corpus.hash), hashes["labels"])
+    cache = name_cache(data)
+    decoded = {"size": f"{data.cache.size}×{data.cache.size}", "storage": data.cache.storage}
+    node = LineageNode(
+        kind="image cache",
+        name=cache.name,
+        hash=hashes["images"],
+        facts=decoded,
+        created=_date_of(cache / "manifest.json"),
+        parents=(corpus.hash,),
+    )
+    parents = [labels, trace.add(node, cache)]
+    weights = getattr(settings.task.tower.encoder, "weights", None)
+    if "encoder_weights" in hashes and weights is not None:
+        node = LineageNode(kind="weights", name=weights.path.name, hash=hashes["encoder_weights"])
+        parents.append(trace.add(node, weights.path))
+    node = LineageNode(
+        kind="run",
+        name=folder.path.resolve().name,
+        hash=run_hash(hashes),
+        facts={name: hashes[name] for name in UNPLACED if name in hashes},
+        parents=tuple(parents),
+    )
+    trace.add(node, folder.path)
+    return trace
+
+
+def run_hash(hashes: Mapping[str, str]) -> str:
+    """Name a run by all that it was made from: its settings, and the hashes of its data."""
+    return hash_json(dict(hashes))
+
+
+def name_run(place: RunPlace) -> Parent:
+    """Name a run as the parent of its predictions, which lie in its folder."""
+    name = place.folder.path.resolve().name
+    return Parent(kind="run", name=name, hash=run_hash(place.hashes), path=".")
+
+
+def read_lineage(folder: RunFolder) -> Lineage:
+    """Read `lineage.json`; raises LineageError when it is missing or no lineage."""
+    try:
+        return Lineage.model_validate_json(folder.lineage.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LineageError(f"{folder.lineage}: no such file; the run is older than it") from None
+    except (OSError, UnicodeDecodeError, ValidationError) as error:
+        raise LineageError(f"{folder.lineage}: not the lineage of a run: {error}") from error
+
+
+def _write(folder: RunFolder, lineage: Lineage) -> Lineage:
+    """Write a lineage; things of the same hash stay as they were first described, with dates."""
+    if folder.lineage.is_file():
+        known = {(node.kind, node.hash): node for node in read_lineage(folder).nodes}
+        kept = tuple(known.get((node.kind, node.hash), node) for node in lineage.nodes)
+        lineage = Lineage(nodes=kept)
+    write_text(folder.lineage, lineage.model_dump_json(indent=2) + "\n")
+    return lineage
+
+
+def _up_to(lineage: Lineage, own: str) -> tuple[LineageNode, ...]:
+    (last,) = (n for n, node in enumerate(lineage.nodes) if (node.kind, node.hash) == ("run", own))
+    return lineage.nodes[: last + 1]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _date_of(file: Path) -> str:
+    try:
+        changed = file.stat().st_mtime
+    except OSError:
+        return ""
+    return datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds")
+
+
+def _find_revision() -> str:
+    """Give the commit of Kerley's own checkout, `-dirty` behind it when changed; "" elsewhere."""
+    root, git = Path(__file__).parents[1], shutil.which("git")
+    if git is None or not (root / ".git").exists():
+        return ""
+    asked = [git, "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    return said.stdout.strip() if said.returncode == 0 else ""

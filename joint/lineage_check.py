@@ -1,0 +1,88 @@
+"""Whether the things of a lineage still are what they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from configs.files import hash_file
+from data_cards.lineage import LineageNode
+from data_cards.lineage_tables import AS_IT_WAS, CHANGED, NOT_FOUND, find_change
+from joint.lineage_trace import Found
+from joint.run_folder import RunFolder
+from joint.run_settings import hash_training
+from text_labeler.labelers import KerleyLabeler, KeywordLabeler, make_labeler
+from text_labeler.rule_files import RuleError
+from text_labeler.rulebook import RULES_FOLDER
+from vision.cache import CacheError, ImageCache
+from vision.cache_verify import verify_cache
+from vision.grader_card import WEIGHTS_NAME, GraderError, read_card
+
+
+def check_lineage(found: Found, *, whole: bool = False) -> dict[str, str]:
+    """Give AS_IT_WAS, CHANGED or NOT_FOUND by hash, for every node.
+
+    Corpora are listed anew and files hashed. Of an image cache only manifest and index are read,
+    unless it is to be read whole.
+    """
+    return {
+        node.hash: _check(node, found.places.get(node.hash), whole=whole)
+        for node in found.lineage.nodes
+    }
+
+
+def _check(node: LineageNode, place: Path | None, *, whole: bool) -> str:
+    if node.kind == "rules":
+        return _check_rules(node, place)
+    if place is None or not place.exists():
+        return NOT_FOUND
+    if node.kind == "image cache":
+        return _check_cache(node, place, whole=whole)
+    return CHECKS.get(node.kind, find_change)(node, place)
+
+
+def _check_rules(node: LineageNode, place: Path | None) -> str:
+    if place is not None and not place.is_dir():
+        return NOT_FOUND
+    try:
+        labeler = (
+            KeywordLabeler()
+            if node.name == KeywordLabeler().kind
+            else KerleyLabeler(profile=node.name, rules=place or RULES_FOLDER)
+        )
+        now = make_labeler(labeler).rules_hash
+    except RuleError:  # no such profile here, or rules that are none
+        return NOT_FOUND if place is None else CHANGED
+    return AS_IT_WAS if now == node.hash else CHANGED
+
+
+def _check_cache(node: LineageNode, place: Path, *, whole: bool) -> str:
+    try:
+        is_same = ImageCache.open(place).content_hash == node.hash
+    except CacheError:
+        return CHANGED
+    if is_same and whole:
+        is_same = not verify_cache(place).problems
+    return AS_IT_WAS if is_same else CHANGED
+
+
+def _check_run(node: LineageNode, place: Path) -> str:
+    folder = RunFolder(place)
+    if not folder.settings_file.is_file():
+        return NOT_FOUND
+    is_same = hash_training(folder.read_settings()) == node.facts.get("settings")
+    return AS_IT_WAS if is_same else CHANGED
+
+
+def _check_grader(node: LineageNode, place: Path) -> str:
+    try:
+        read_card(place)
+    except GraderError:
+        return CHANGED
+    return AS_IT_WAS if hash_file(place / WEIGHTS_NAME) == node.hash else CHANGED
+
+
+CHECKS: Mapping[str, Callable[[LineageNode, Path], str]] = {
+    "run": _check_run,
+    "grader": _check_grader,
+}

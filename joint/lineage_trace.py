@@ -1,0 +1,156 @@
+"""From a run, a grader or a label table to its lineage, and where its things lie on this disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data_cards.lineage import Kind, Lineage, LineageError, LineageNode
+from data_cards.lineage_tables import Trace, recorded_hash, trace_table
+from joint.lineage import UNPLACED, grader_node, read_lineage, run_hash, trace_run
+from joint.prepare import name_cache, name_labels
+from joint.run_folder import RunFolder
+from joint.run_settings import RunSettings, TableLabels
+from vision.grader_card import CARD_NAME, read_card
+
+NAMED_IN_GRADERS: Mapping[str, Kind] = {
+    "corpus": "corpus listing",
+    "labels": "label table",
+    "images": "image cache",
+    "encoder_weights": "weights",
+}
+REBUILT = (
+    "older than lineage.json: put together from its settings, its grader and the manifests that"
+    " lie here now"
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A lineage and what of it lies here: by hash, where; remarks: what a reader must know."""
+
+    lineage: Lineage
+    places: Mapping[str, Path]
+    remarks: tuple[str, ...] = ()
+
+
+def find_lineage(given: Path) -> Found:
+    """Find the lineage of a run folder, a grader folder or a label table.
+
+    Raises LineageError where none of these lies, or nothing there says what it was made from;
+    GraderError and RunFolderError for a damaged grader or run.
+    """
+    if given.is_file():
+        return _find_of_table(given)
+    if (given / CARD_NAME).is_file():
+        return _find_of_grader(given)
+    if (given / "settings.yaml").is_file():
+        return _find_of_run(RunFolder(given))
+    what = "neither run nor grader lies there" if given.is_dir() else "no such file or folder"
+    raise LineageError(
+        f"{given}: {what}; expected a run folder (settings.yaml), a grader folder ({CARD_NAME}) or"
+        " a label table (Parquet)"
+    )
+
+
+def _find_of_table(table: Path) -> Found:
+    if table.suffix != ".parquet":
+        raise LineageError(f"{table}: not a label table in Parquet; other files have no manifest")
+    trace = Trace()
+    trace_table(trace, table, recorded_hash(table))
+    return Found(trace.lineage(), trace.places)
+
+
+def _find_of_run(folder: RunFolder) -> Found:
+    settings = _anchor(folder.read_settings(), folder)
+    if folder.lineage.is_file():
+        lineage = read_lineage(folder)
+        return Found(lineage, _find_places(lineage, settings, folder))
+    if not (folder.grader / CARD_NAME).is_file():
+        raise LineageError(
+            f"{folder.path}: has neither lineage.json nor a grader; nothing there says what the run"
+            " was made from"
+        )
+    hashes = read_card(folder.grader).provenance
+    missing = [name for name in ("corpus", "labels", "images") if name not in hashes]
+    if missing:
+        raise LineageError(f"{folder.grader}: its grader names no hash of {', '.join(missing)}")
+    trace = trace_run(settings, folder, hashes)
+    trace.add(grader_node(folder.grader, trace.lineage()), folder.grader)
+    return Found(trace.lineage(), trace.places, (f"{folder.path}: {REBUILT}",))
+
+
+def _find_of_grader(grader: Path) -> Found:
+    card = read_card(grader)
+    lineage = card.lineage or _read_provenance(grader, card.provenance)
+    own = grader_node(grader, lineage)
+    places = {own.hash: grader}
+    home = RunFolder(grader.resolve().parent)
+    if home.settings_file.is_file() and home.grader.resolve() == grader.resolve():
+        places = {**_find_places(lineage, _anchor(home.read_settings(), home), home), **places}
+    return Found(Lineage(nodes=(*lineage.nodes, own)), places)
+
+
+def _read_provenance(grader: Path, hashes: Mapping[str, str]) -> Lineage:
+    """Make a lineage of the hashes that a grader from before lineages names."""
+    trace = Trace()
+    parents = tuple(
+        trace.add(LineageNode(kind=kind, name=name, hash=hashes[name]))
+        for name, kind in NAMED_IN_GRADERS.items()
+        if name in hashes
+    )
+    if not parents:
+        raise LineageError(f"{grader}: the grader does not say what it was made from")
+    facts = {name: hashes[name] for name in UNPLACED if name in hashes}
+    trace.add(
+        LineageNode(kind="run", name="run", hash=run_hash(hashes), facts=facts, parents=parents)
+    )
+    return trace.lineage()
+
+
+def _find_places(lineage: Lineage, settings: RunSettings, folder: RunFolder) -> dict[str, Path]:
+    """Say where the settings and the manifests put the things of a run's lineage."""
+    data, nodes = settings.data, {node.hash: node for node in lineage.nodes}
+    cached = [nodes[n] for n in nodes if nodes[n].kind == "image cache"]
+    listed = cached[-1].parents[0] if cached and cached[-1].parents else ""
+    own = {
+        "run": folder.path,
+        "predictions": folder.predictions,
+        "grader": folder.grader,
+        "image cache": name_cache(data),
+        "reference": settings.evaluation.reference,
+    }
+    places = {n.hash: place for n in lineage.nodes if (place := own.get(n.kind)) is not None}
+    if listed:
+        places[listed] = data.root
+    for parent in (p for node in lineage.nodes if node.kind == "run" for p in node.parents):
+        if parent in nodes and nodes[parent].kind == "label table":
+            trace = Trace()
+            trace_table(trace, name_labels(data, listed), parent)
+            places = {**trace.places, **places}
+        weights = getattr(settings.task.tower.encoder, "weights", None)
+        if parent in nodes and nodes[parent].kind == "weights" and weights is not None:
+            places[parent] = weights.path
+    return places
+
+
+def _anchor(settings: RunSettings, folder: RunFolder) -> RunSettings:
+    """Make the settings' paths absolute: they are relative to where the run was started."""
+    base, out = folder.path.resolve(), settings.out / settings.name
+    if not out.is_absolute() and base.parts[-len(out.parts) :] == out.parts:
+        base = base.parents[len(out.parts) - 1]
+    else:
+        base = Path.cwd()
+    data, reference = settings.data, settings.evaluation.reference
+    moved: dict[str, Any] = {"root": base / data.root, "work": base / data.work}
+    if isinstance(data.labels, TableLabels):
+        path = base / data.labels.path
+        moved["labels"] = data.labels.model_copy(update={"path": path})
+    evaluation = settings.evaluation
+    if reference is not None:
+        evaluation = evaluation.model_copy(update={"reference": base / reference})
+    return settings.model_copy(
+        update={"data": data.model_copy(update=moved), "evaluation": evaluation}
+    )
