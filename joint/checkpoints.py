@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-import json
-import os
+import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, gather_object
+from safetensors import SafetensorError
 
-from configs.files import write_json
+from joint.checkpoint_files import (
+    DamageError,
+    begin_folder,
+    check_files,
+    drop_unfinished,
+    finish_folder,
+    list_steps,
+    point,
+    read_state,
+    set_aside,
+    step_folder,
+)
+from joint.random_state import load_random_state, save_random_state, seed_from_step
+from joint.run_changes import explain_refusal, find_changes
+from joint.task import StatefulTask, Task
 
-STATE_FILE = "state.json"
+TASK_FILE = "task.pt"
+KEPT = 2
+
+logger = logging.getLogger(__name__)
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that this run cannot go on from; the message says what differs."""
+    """A checkpoint that cannot be written, or that this run cannot go on from; says why."""
 
 
 @dataclass
@@ -44,19 +63,31 @@ class Progress:
 
 
 class Checkpoints:
-    """`last` and `best` under one folder, links to folders named by their step.
+    """Folders named by their step, the newest `keep` and the best; `last` and `best` are links.
 
     identity: name → hash of everything that must be the same for a resumed run to be the same
-    run (settings, label table, corpus listing, images, tokenizer).
+    run (label table, corpus listing, images, tokenizer), and `settings` with their values.
+    accept: which of `run_changes.CHANGES` may differ all the same; accepted: what did, as rows
+    of step, name, part, before and now, over all resumptions of the run.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        identity: Mapping[str, Any],
+        *,
+        keep: int = KEPT,
+        accept: Collection[str] = (),
+    ) -> None:
         self.folder = folder
         self.identity = dict(identity)
+        self.keep = keep
+        self.accept = accept
+        self.accepted: list[dict[str, Any]] = []
 
     @property
     def last(self) -> Path:
-        """The newest whole checkpoint."""
+        """The newest checkpoint."""
         return self.folder / "last"
 
     @property
@@ -65,95 +96,176 @@ class Checkpoints:
         best = self.folder / "best"
         return best if best.exists() else self.last
 
-    def save(self, accelerator: Accelerator, progress: Progress) -> None:
+    def save(self, accelerator: Accelerator, progress: Progress, task: Task) -> None:
         """Write a checkpoint of this step on every process and point `last` (and `best`) to it.
 
-        Everything is written to a temporary folder, flushed and then renamed: after a crash or
-        a full disk the checkpoint before is still whole.
+        Everything is written to a temporary folder, flushed and then renamed: after a crash the
+        checkpoint before is still whole. Where a process cannot write (a full disk), every
+        process raises CheckpointError, and the unfinished folder is gone.
         """
-        target = self.folder / f"step-{progress.step:08d}"
-        temporary = self.folder / f".{target.name}.tmp"
-        if accelerator.is_main_process:
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
-        accelerator.wait_for_everyone()
-        accelerator.save_state(str(temporary))
-        accelerator.wait_for_everyone()
-        if accelerator.is_main_process:
+        target = step_folder(self.folder, progress.step)
+        temporary = target.with_name(f".{target.name}.tmp")
+        is_main = accelerator.is_main_process
+
+        def write() -> None:
+            accelerator.save_state(str(temporary))
+            save_random_state(temporary / _random_file(accelerator.process_index))
+            if is_main and isinstance(task, StatefulTask):
+                torch.save(dict(task.state_dict()), temporary / TASK_FILE)
+
+        def finish() -> None:
             state = {
                 "progress": asdict(progress),
-                "identity": self.identity,
-                "processes": accelerator.num_processes,
+                "identity": self._identity(accelerator),
+                "accepted": self.accepted,
             }
-            write_json(temporary / STATE_FILE, state)
-            _flush(temporary)
-            shutil.rmtree(target, ignore_errors=True)
-            temporary.replace(target)
-            _point(self.folder / "last", target)
-            if progress.best_step == progress.step:
-                _point(self.folder / "best", target)
+            finish_folder(target, state)
+            self._point_links(progress)
             self._remove_others()
-        accelerator.wait_for_everyone()
 
-    def resume(self, accelerator: Accelerator) -> Progress | None:
-        """Load `last` into what the accelerator prepared; None when there is none yet.
+        try:
+            _together(accelerator, lambda: begin_folder(target), only=is_main)
+            _together(accelerator, write)
+            _together(accelerator, finish, only=is_main)
+        except CheckpointError as error:
+            if is_main:
+                drop_unfinished(self.folder)
+            raise CheckpointError(
+                f"{self.folder}: the checkpoint of step {progress.step} cannot be written:"
+                f" {error}; the one before is whole: make room and start the same command again"
+            ) from error
 
-        Raises CheckpointError when it was made from other settings, labels or data, or by
-        another number of processes (each process has random numbers of its own).
+    def resume(self, accelerator: Accelerator, task: Task) -> Progress | None:
+        """Load the newest whole checkpoint into what the accelerator prepared; None without any.
+
+        A damaged one is named in a warning and set aside, and the one before counts. Raises
+        CheckpointError when none is whole, or when it was made from other settings, labels or
+        data than `accept` names, or by another number of processes: each process has random
+        numbers of its own.
         """
-        if not self.last.exists():
+        found: list[Any] = [None, None]
+        if accelerator.is_main_process:
+            try:
+                found[0] = self._find_newest()
+            except CheckpointError as error:
+                found[1] = str(error)
+        state, problem = broadcast_object_list(found)
+        if problem is not None:
+            raise CheckpointError(problem)
+        if state is None:
             return None
-        state = self._read_state(self.last)
-        self._check(state, accelerator.num_processes)
-        accelerator.load_state(str(self.last.resolve()))
-        return Progress(**state["progress"])
+        progress = Progress(**state["progress"])
+        checkpoint = step_folder(self.folder, progress.step)
+        self._check(checkpoint, state, accelerator)
+        self._load(checkpoint, accelerator, task)
+        if state["identity"]["processes"] == accelerator.num_processes:
+            load_random_state(checkpoint / _random_file(accelerator.process_index))
+        else:
+            seed_from_step(progress.step)
+        if accelerator.is_main_process:
+            drop_unfinished(self.folder)
+            self._point_links(progress)
+        accelerator.wait_for_everyone()
+        return progress
 
-    def load_best(self, accelerator: Accelerator) -> int:
+    def load_best(self, accelerator: Accelerator, task: Task) -> int:
         """Load the best checkpoint's weights; return the step it was made at."""
-        accelerator.load_state(str(self.best.resolve()))
-        step: int = self._read_state(self.best)["progress"]["step"]
+        try:
+            step: int = check_files(self.best.resolve())["progress"]["step"]
+        except DamageError as error:
+            raise CheckpointError(f"{error}; without checkpoints/best the last one counts") from (
+                error
+            )
+        self._load(self.best.resolve(), accelerator, task)
         return step
 
-    def _read_state(self, checkpoint: Path) -> dict[str, Any]:
-        file = checkpoint / STATE_FILE
+    def _load(self, checkpoint: Path, accelerator: Accelerator, task: Task) -> None:
         try:
-            state: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
-            raise CheckpointError(f"{file}: not a readable checkpoint: {error}") from error
-        return state
+            accelerator.load_state(str(checkpoint))
+            if isinstance(task, StatefulTask):
+                task.load_state_dict(torch.load(checkpoint / TASK_FILE, weights_only=True))
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise CheckpointError(
+                f"{checkpoint}: does not fit the model that these settings build: {first}"
+            ) from error
 
-    def _check(self, state: dict[str, Any], processes: int) -> None:
-        theirs = state["identity"]
-        names = [name for name, value in self.identity.items() if theirs.get(name) != value]
-        if names:
+    def _find_newest(self) -> dict[str, Any] | None:
+        damaged: list[Path] = []
+        for checkpoint in list_steps(self.folder):
+            try:
+                state = check_files(checkpoint)
+            except DamageError as error:
+                logger.warning("damaged checkpoint set aside, the one before counts: %s", error)
+                damaged.append(checkpoint)
+                continue
+            for other in damaged:
+                set_aside(other)
+            return state
+        if damaged:
+            names = ", ".join(checkpoint.name for checkpoint in damaged)
             raise CheckpointError(
-                f"{self.last}: made from other {', '.join(names)} than this run has; go on with"
-                " those, or give the run another name, or remove its folder"
+                f"{self.folder}: no checkpoint is whole ({names}); bring one back, or remove the"
+                " run's folder to start anew"
             )
-        if state["processes"] != processes:
-            raise CheckpointError(
-                f"{self.last}: made by {state['processes']} processes, this run has {processes};"
-                " go on with the same number"
-            )
+        return None
+
+    def _check(self, checkpoint: Path, state: dict[str, Any], accelerator: Accelerator) -> None:
+        changes = find_changes(state["identity"], self._identity(accelerator))
+        refusal = explain_refusal(checkpoint, changes, self.accept)
+        if refusal is not None:
+            raise CheckpointError(refusal)
+        step = state["progress"]["step"]
+        self.accepted = state["accepted"] + [
+            {"step": step, **change._asdict()} for change in changes
+        ]
+
+    def _identity(self, accelerator: Accelerator) -> dict[str, Any]:
+        return {**self.identity, "processes": accelerator.num_processes}
+
+    def _point_links(self, progress: Progress) -> None:
+        point(self.last, step_folder(self.folder, progress.step))
+        if progress.best_step is not None:
+            best = step_folder(self.folder, progress.best_step)
+            if best.exists():
+                point(self.folder / "best", best)
 
     def _remove_others(self) -> None:
-        kept = {self.last.resolve(), self.best.resolve()}
-        for folder in self.folder.glob("*step-*"):
-            if folder.resolve() not in kept:
-                shutil.rmtree(folder)
+        """Keep the newest checkpoints, and the best one that each of them knows of."""
+        steps = list_steps(self.folder)
+        kept = set(steps[: self.keep])
+        for checkpoint in steps[: self.keep]:
+            best = _best_step(checkpoint)
+            if best is not None:
+                kept.add(step_folder(self.folder, best))
+        for checkpoint in steps:
+            if checkpoint not in kept:
+                shutil.rmtree(checkpoint)
 
 
-def _point(link: Path, target: Path) -> None:
-    temporary = link.with_name(f".{link.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target.name, target_is_directory=True)
-    temporary.replace(link)
+def _best_step(checkpoint: Path) -> int | None:
+    try:
+        step: int | None = read_state(checkpoint)["progress"]["best_step"]
+    except DamageError:  # said when somebody wants to go on from it
+        return None
+    return step
 
 
-def _flush(folder: Path) -> None:
-    for path in (*folder.rglob("*"), folder):
-        descriptor = os.open(path, os.O_RDONLY)
+def _random_file(process: int) -> str:
+    return f"random-{process}.pt"
+
+
+def _together(accelerator: Accelerator, write: Callable[[], object], *, only: bool = True) -> None:
+    """Write on the processes with `only`; all raise CheckpointError where one of them failed.
+
+    A process that raised alone would leave the others waiting for it.
+    """
+    problem = None
+    if only:
         try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            write()
+        except (OSError, RuntimeError, SafetensorError) as error:
+            problem = str(error) or type(error).__name__
+    for each in gather_object([problem]):
+        if each is not None:
+            raise CheckpointError(each)

@@ -52,6 +52,10 @@ def train(
     overrides: Annotated[
         list[str] | None, typer.Argument(help="settings to change: key.inner=value")
     ] = None,
+    resume_with_other: Annotated[
+        list[str] | None,
+        typer.Option(help="go on with a run though this differs: settings, labels, corpus, …"),
+    ] = None,
 ) -> None:
     """Train a model and evaluate it on images alone; started again it goes on.
 
@@ -60,7 +64,7 @@ def train(
     from joint.train import INTERRUPTED_EXIT_CODE, describe_result
     from joint.train import train as train_run
 
-    result = train_run(config, overrides or [])
+    result = train_run(config, overrides or [], resume_with_other or [])
     for line in describe_result(result):
         typer.echo(line)
     if result.evaluation is None:

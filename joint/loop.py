@@ -19,7 +19,7 @@ from tqdm import tqdm
 from configs.settings import Settings
 from joint.bad_rows import NormStatistics, describe_rows, find_bad_outputs
 from joint.batch_stream import GlobalBatch, stream_batches
-from joint.checkpoints import Checkpoints, Progress
+from joint.checkpoints import KEPT, Checkpoints, Progress
 from joint.gather import RowGather
 from joint.global_losses import GlobalLosses, combine_losses
 from joint.micro_batches import backward_in_parts
@@ -45,14 +45,19 @@ class TrainingError(ValueError):
 class LoopSettings(Settings):
     """How long and how to train.
 
-    steps: optimizer steps. micro_batch: rows that a process holds activations of at a time;
-    null for all of its share (the gradient is the same). max_skipped: this many steps in a row
-    with a loss or gradient that is not finite end the run.
+    steps: optimizer steps. checkpoint_every (steps), checkpoint_minutes (looked at every
+    log_every steps): when to save besides at the end, at a new best score and at a stop;
+    keep_checkpoints: how many, and the best one. micro_batch: rows that a process holds
+    activations of at a time; null for all of its share (the gradient is the same). max_skipped:
+    this many steps in a row with a loss or gradient that is not finite end the run.
     """
 
     steps: int = Field(500, ge=1)
     evaluate_every: int = Field(100, ge=1)
     log_every: int = Field(10, ge=1)
+    checkpoint_every: int = Field(100, ge=1)
+    checkpoint_minutes: float | None = Field(None, gt=0)
+    keep_checkpoints: int = Field(KEPT, ge=1)
     clip_norm: float = Field(1.0, gt=0)
     max_skipped: int = Field(20, ge=1)
     micro_batch: int | None = Field(None, ge=1)
@@ -90,10 +95,12 @@ class Loop:
         self.model: nn.Module = prepared[0]
         self.optimizer: torch.optim.Optimizer = prepared[1]
         self.progress = Progress()
+        self._saved_at = time.monotonic()
 
     def resume(self, checkpoints: Checkpoints) -> int:
         """Go on from the newest checkpoint where there is one; return the steps already taken."""
-        self.progress = checkpoints.resume(self.accelerator) or self.progress
+        self.progress = checkpoints.resume(self.accelerator, self.task) or self.progress
+        self._saved_at = time.monotonic()
         return self.progress.step
 
     def run(self, checkpoints: Checkpoints, record: Record) -> LoopReport:
@@ -230,9 +237,21 @@ class Loop:
             score, best = metrics["score"], self.progress.best_score
             if score is not None and (best is None or score > best):
                 self.progress.best_score, self.progress.best_step = score, step
-            checkpoints.save(self.accelerator, self.progress)
-        elif interrupted:
-            checkpoints.save(self.accelerator, self.progress)
+        is_best = self.progress.best_step == step
+        if is_end or interrupted or is_best or self._is_checkpoint_due():
+            checkpoints.save(self.accelerator, self.progress, self.task)
+            self._saved_at = time.monotonic()
+
+    def _is_checkpoint_due(self) -> bool:
+        step, settings = self.progress.step, self.settings
+        if step % settings.checkpoint_every == 0:
+            return True
+        if settings.checkpoint_minutes is None or step % settings.log_every != 0:
+            return False
+        late = time.monotonic() - self._saved_at >= 60 * settings.checkpoint_minutes
+        # Clocks differ: all processes save where one of them is late.
+        flag = torch.tensor(float(late), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flag, reduction="sum") > 0)
 
     def _count_parts(self, share: int) -> int:
         return -(-share // self.settings.micro_batch) if self.settings.micro_batch else 1

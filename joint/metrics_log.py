@@ -11,6 +11,10 @@ from typing import Any
 from configs.files import write_text
 
 
+class MetricsLogError(ValueError):
+    """A record that cannot be written, as on a full disk."""
+
+
 class MetricsLog:
     """Rows `{kind, step, name: number}`; a number that is not finite or defined is null."""
 
@@ -18,13 +22,22 @@ class MetricsLog:
         self.path = path
 
     def append(self, kind: str, step: int, values: Mapping[str, float | None]) -> dict[str, Any]:
-        """Write one row at once and return it as written."""
+        """Write one row at once and return it as written.
+
+        Raises MetricsLogError where it cannot be written whole; `keep_until` drops the rest.
+        """
         row = {"kind": kind, "step": step} | {
             name: _finite(value) for name, value in values.items()
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, allow_nan=False) + "\n")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row, allow_nan=False) + "\n")
+        except OSError as error:
+            raise MetricsLogError(
+                f"{self.path}: step {step} cannot be written: {error.strerror}; make room and"
+                " start the same command again"
+            ) from error
         return row
 
     def rows(self, kind: str | None = None) -> Iterator[dict[str, Any]]:

@@ -35,6 +35,7 @@ def write_model_card(record: RunRecord, figures: list[str]) -> None:
         counts=count_splits(record.place.prepared),
         left_out=record.place.prepared.left_out,
         hashes=record.place.hashes,
+        accepted=record.place.folder.read_accepted(),
         evaluation=record.evaluation,
         calibration=record.calibration,
         labels=METRIC_LABELS,

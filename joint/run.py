@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -41,10 +41,12 @@ from joint.predictions import (
     write_predictions,
 )
 from joint.prepare import PreparedData, grading_data, pair_data, prepare_data, training_texts
+from joint.run_changes import check_names
 from joint.run_figures import draw_run
 from joint.run_folder import RunFolder
+from joint.run_lock import lock_run
 from joint.run_record import RunPlace, RunRecord
-from joint.run_settings import RunSettings, hash_training
+from joint.run_settings import RunSettings, hash_training, training_values
 from joint.text_encoder import build_text_encoder, build_tokenizer
 from joint.tracking import Tracker, TrackingSettings, public_settings
 from vision.encoder_weights import hash_encoder_weights
@@ -70,36 +72,56 @@ class RunResult:
     tracking_problems: int = 0
 
 
-def run_training(settings: RunSettings) -> RunResult:
+def run_training(settings: RunSettings, *, accept: Collection[str] = ()) -> RunResult:
     """Train and evaluate as the settings say, going on from where the run's folder stands.
 
     Called by every process of a launch; only the main one writes and tracks. Started again with
     the same settings, an interrupted run goes on and a finished one is only evaluated again.
+    accept: names of what may differ from the run that began there (`run_changes.CHANGES`).
     Raises a ValueError of this project, with one clear message, for input that cannot be used.
     """
     folder = RunFolder.of(settings)
-    folder.check_claim(settings)
+    folder.check_claim(settings, check_names(accept))
     reference = settings.evaluation.reference
     grades = read_reference(reference) if reference else None
     check_encoder(settings.task.tower.encoder, settings.data.cache.size)
     accelerator = make_accelerator(settings)
+    with lock_run(folder.path, accelerator):
+        return _run_locked(settings, folder, accelerator, grades=grades, accept=accept)
+
+
+def _run_locked(
+    settings: RunSettings,
+    folder: RunFolder,
+    accelerator: Accelerator,
+    *,
+    grades: pd.Series | None,
+    accept: Collection[str],
+) -> RunResult:
     prepared = _prepare_in_turn(settings, accelerator)
     if accelerator.is_main_process:
-        folder.claim(settings)
+        folder.claim(settings, accept)
     accelerator.wait_for_everyone()
     task, hashes = build_task(settings, prepared, folder, accelerator)
     place = RunPlace(settings, folder, prepared, hashes)
     loop = Loop(task, accelerator, settings.loop, settings.optimizer)
     # From here on random numbers (dropout) are each process's own; a checkpoint brings its own.
     torch.manual_seed(settings.seed * SEEDS_PER_RUN + accelerator.process_index + 1)
-    checkpoints = Checkpoints(folder.checkpoints, hashes)
+    checkpoints = Checkpoints(
+        folder.checkpoints,
+        {**hashes, "settings": training_values(settings)},
+        keep=settings.loop.keep_checkpoints,
+        accept=accept,
+    )
     start = loop.resume(checkpoints)
     log = MetricsLog(folder.metrics)
     if accelerator.is_main_process:
         log.keep_until(start)
         record_run(place)
-    is_finished = start == settings.loop.steps
-    with _tracking(settings, folder, accelerator, is_finished=is_finished) as tracker:
+        folder.write_accepted(checkpoints.accepted)
+    is_finished = start >= settings.loop.steps and folder.card.is_file()
+    mirrored = accelerator.is_main_process and not is_finished
+    with _tracking(settings, folder, log, is_mirrored=mirrored) as tracker:
 
         def record(kind: str, step: int, values: Mapping[str, float | None]) -> None:
             if accelerator.is_main_process:
@@ -108,7 +130,7 @@ def run_training(settings: RunSettings) -> RunResult:
         report = loop.run(checkpoints, record)
         if report.interrupted:
             return RunResult(folder, report)
-        step = checkpoints.load_best(accelerator)
+        step = checkpoints.load_best(accelerator, task)
         outputs = loop.predict(evaluation_rows(prepared))
         weights = accelerator.get_state_dict(loop.model)
         data = task.images if isinstance(task, JointTask) else task.data
@@ -167,7 +189,7 @@ def build_task(
         return GradingTask(kind, images, seed=settings.seed), hashes
     tokenizer = _load_tokenizer(kind, prepared, folder, accelerator)
     hashes["tokenizer"] = hash_json(tokenizer.to_str())
-    pairs = pair_data(prepared, tokenizer, max_tokens=kind.text.max_tokens)
+    pairs = pair_data(prepared, tokenizer, max_tokens=kind.text.max_tokens, sections=kind.sections)
     text = build_text_encoder(kind.text, tokenizer)
     return JointTask(kind, images, pairs, text, seed=settings.seed), hashes
 
@@ -231,11 +253,11 @@ def _limit_risk(
 
 @contextmanager
 def _tracking(
-    settings: RunSettings, folder: RunFolder, accelerator: Accelerator, *, is_finished: bool
+    settings: RunSettings, folder: RunFolder, log: MetricsLog, *, is_mirrored: bool
 ) -> Iterator[Tracker]:
-    mirrored = accelerator.is_main_process and not is_finished
-    tracking = settings.tracking if mirrored else TrackingSettings(wandb="disabled")
+    tracking = settings.tracking if is_mirrored else TrackingSettings(wandb="disabled")
     tracker = Tracker(folder.path, tracking, config=public_settings(settings), job="train")
+    tracker.catch_up(log.rows())
     try:
         yield tracker
     finally:

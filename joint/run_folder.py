@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from configs.files import write_json
 from configs.settings import load_settings, save_settings
+from joint.checkpoint_files import DamageError, list_steps, read_state
+from joint.run_changes import explain_refusal, find_changes
 from joint.run_settings import RunSettings, training_values
 
 
@@ -16,7 +22,8 @@ class RunFolder:
     """`settings.yaml`, `checkpoints/`, `metrics.jsonl`, `predictions.parquet`, `figures/`,
 
     `README.md` (the model card, written last) and `grader/`; beside them `tokenizer.json`,
-    which holds words of the corpus and stays here, `lineage.json`, and W&B's `wandb/`.
+    which holds words of the corpus and stays here, `lineage.json`, `lock`, W&B's `wandb/`
+    and, where the run went on with other settings, labels or data by name, `resumed_with.json`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,6 +37,7 @@ class RunFolder:
         self.grader = path / "grader"
         self.tokenizer = path / "tokenizer.json"
         self.lineage = path / "lineage.json"
+        self.accepted = path / "resumed_with.json"
 
     @classmethod
     def of(cls, settings: RunSettings) -> RunFolder:
@@ -42,22 +50,35 @@ class RunFolder:
             raise RunFolderError(f"{self.path}: not a run folder, settings.yaml is missing")
         return load_settings(RunSettings, self.settings_file)
 
-    def check_claim(self, settings: RunSettings) -> None:
-        """Raise RunFolderError when a run with other training settings has begun here."""
-        if not (self.checkpoints / "last").exists():
-            return
-        theirs, ours = training_values(self.read_settings()), training_values(settings)
-        changed = sorted(
-            name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name)
-        )
-        if changed:
-            raise RunFolderError(
-                f"{self.path}: holds a run with other settings ({', '.join(changed)}); go on with"
-                " those, or give this run another name, or remove the folder"
-            )
+    def check_claim(self, settings: RunSettings, accept: Collection[str] = ()) -> None:
+        """Raise RunFolderError when a run with other training settings has begun here.
 
-    def claim(self, settings: RunSettings) -> None:
+        accept: names of what may differ; see `run_changes.CHANGES`.
+        """
+        for checkpoint in list_steps(self.checkpoints)[:1]:
+            try:
+                identity = read_state(checkpoint)["identity"]
+            except DamageError:  # the checkpoint before it counts then
+                return
+            changes = find_changes(identity, {"settings": training_values(settings)})
+            refusal = explain_refusal(self.path, changes, accept)
+            if refusal is not None:
+                raise RunFolderError(refusal)
+
+    def claim(self, settings: RunSettings, accept: Collection[str] = ()) -> None:
         """Write the complete settings of the run that works here from now on."""
-        self.check_claim(settings)
+        self.check_claim(settings, accept)
         self.path.mkdir(parents=True, exist_ok=True)
         save_settings(settings, self.settings_file)
+
+    def write_accepted(self, accepted: Sequence[Mapping[str, Any]]) -> None:
+        """Write what was accepted when the run went on; no file where nothing was."""
+        if accepted:
+            write_json(self.accepted, list(accepted))
+
+    def read_accepted(self) -> list[dict[str, Any]]:
+        """Read what was accepted: rows of step, name, part, before and now."""
+        if not self.accepted.is_file():
+            return []
+        rows: list[dict[str, Any]] = json.loads(self.accepted.read_text(encoding="utf-8"))
+        return rows

@@ -103,7 +103,13 @@ UNTRAINED = {
     "tracking": True,
     "evaluation": True,
     "data": {"root": True, "work": True, "workers": True, "labels": {"path": True}},
-    "loop": {"threads": True, "evaluation_batch": True},
+    "loop": {
+        "threads": True,
+        "evaluation_batch": True,
+        "checkpoint_every": True,
+        "checkpoint_minutes": True,
+        "keep_checkpoints": True,
+    },
     "task": {"tower": {"encoder": {"weights": {"path": True}}}},
 }
 """Settings that do not change the weights; the data behind the paths has hashes of its own."""

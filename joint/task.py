@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,18 @@ from vision.losses import MaskedSum
 
 Rows = NDArray[np.int64]
 Batch = dict[str, Tensor]
-Gather = Callable[[Tensor], Tensor]
 Predict = Callable[[Rows], dict[str, NDArray[np.float32]]]
+
+
+class Gather(Protocol):
+    """The rows of all processes in the order of the global batch, with their gradient."""
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """Turn [own rows, ...] into [rows of all processes, ...]."""
+
+    @property
+    def places(self) -> Tensor:
+        """Give the place of each of this process's rows in the global batch, int64 [own rows]."""
 
 
 class Task(Protocol):
@@ -52,7 +62,7 @@ class Task(Protocol):
     def losses(self, outputs: Batch, batch: Batch, gather: Gather) -> Mapping[str, MaskedSum]:
         """Give each loss as its sum and count over this process's rows.
 
-        gather: [own rows, ...] → [rows of all processes, ...] with its gradient.
+        gather: for what a loss needs of the rows of other processes.
         """
 
     def evaluate(self, predict: Predict) -> Mapping[str, float | None]:
@@ -60,3 +70,19 @@ class Task(Protocol):
 
         predict: row numbers → the model's outputs [rows, ...] as arrays, on every process.
         """
+
+
+@runtime_checkable
+class StatefulTask(Protocol):
+    """A task that remembers something from step to step (a noise memory) offers this as well.
+
+    Its state is the same on every process, as its result doesn't depend on their number: an
+    update that comes from the rows of one process is gathered before it is made. Checkpoints
+    keep it once.
+    """
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """Give what a resumed run must find again; tensors on any device."""
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take what `state_dict` gave; the tensors lie on the host."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -73,6 +74,16 @@ class Tracker:
             )
             self._safely(_tear_down)  # without this the run's id counts as still in use
             self._run = self._safely(_start, mode="offline", **start)
+
+    def catch_up(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Mirror what the record of a resumed run holds already, where the mirror starts anew.
+
+        An offline mirror that was not sent yet is written again from the record, so that no step
+        is in it twice; a server, or a mirror that was sent, has these rows.
+        """
+        if self._run is not None and self._run.offline and _drop_unsent(Path(self._run.dir).parent):
+            for row in rows:
+                self.log(row)
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Mirror one row of the record under `kind/name`, against our own step."""
@@ -172,6 +183,16 @@ def _start(
     run.define_metric(STEP_NAME)
     run.define_metric("*", step_metric=STEP_NAME)
     return run
+
+
+def _drop_unsent(own: Path) -> bool:
+    """Remove the offline mirrors before this one; say whether none of them was sent before."""
+    earlier = [folder for folder in own.parent.glob("offline-run-*") if folder != own]
+    sent = [folder for folder in earlier if any(folder.glob("*.synced"))]
+    for folder in earlier:
+        if folder not in sent:
+            shutil.rmtree(folder, ignore_errors=True)
+    return not sent
 
 
 def _tear_down() -> None:

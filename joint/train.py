@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from configs.settings import load_settings
 from joint.evaluation import Evaluation
 from joint.html_report import format_cell
 from joint.run import RunResult, leave_launch, run_training
+from joint.run_changes import ACCEPT_OPTION
 from joint.run_settings import RunSettings
 from vision.metrics import METRIC_LABELS
 
@@ -20,9 +22,12 @@ BAD_INPUT_EXIT_CODE = 2
 ROOMS = frozenset({"configs", "data_cards", "text_labeler", "vision", "joint"})
 
 
-def train(config: Path, overrides: Sequence[str]) -> RunResult:
-    """Load the settings and train; the same on one process and on many."""
-    return run_training(load_settings(RunSettings, config, overrides))
+def train(config: Path, overrides: Sequence[str], accept: Collection[str] = ()) -> RunResult:
+    """Load the settings and train; the same on one process and on many.
+
+    accept: what may differ from the run that is gone on with (`run_changes.CHANGES`).
+    """
+    return run_training(load_settings(RunSettings, config, overrides), accept=accept)
 
 
 def describe_result(result: RunResult) -> list[str]:
@@ -61,11 +66,13 @@ def describe_evaluation(evaluation: Evaluation) -> list[str]:
 def main(arguments: Sequence[str]) -> int:
     """Run from the command line; returns the exit code. Only the main process prints."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    if not arguments:
-        sys.stderr.write("usage: python -m joint.train CONFIG [key=value …]\n")
-        return BAD_INPUT_EXIT_CODE
+    parser = argparse.ArgumentParser(prog="python -m joint.train")
+    parser.add_argument("config", type=Path, help="a YAML file, or the name of one in configs/")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change")
+    parser.add_argument(ACCEPT_OPTION, action="append", default=[], metavar="NAME", dest="accept")
+    asked = parser.parse_intermixed_args(arguments)
     try:
-        result = train(Path(arguments[0]), arguments[1:])
+        result = train(asked.config, asked.overrides, asked.accept)
     except ValueError as error:
         if type(error).__module__.split(".")[0] not in ROOMS:
             raise

@@ -88,7 +88,7 @@ def test_a_run_folder_is_complete(finished):
     folder = result.folder.path
     assert {path.name for path in folder.iterdir()} == {
         *("settings.yaml", "checkpoints", "metrics.jsonl", "predictions.parquet", "figures"),
-        *("README.md", "grader", "tokenizer.json", "wandb"),
+        *("README.md", "grader", "tokenizer.json", "wandb", "lock"),
     }
     assert load_settings(RunSettings, folder / "settings.yaml") == settings
     kinds = [row["kind"] for row in MetricsLog(folder / "metrics.jsonl").rows()]
@@ -221,7 +221,7 @@ def many_validated(corpus):
 
 def test_other_training_settings_are_refused_by_name(finished):
     settings = change(finished[0], "optimizer", learning_rate=0.5)
-    with pytest.raises(RunFolderError, match=r"other settings \(optimizer.learning_rate\)"):
+    with pytest.raises(RunFolderError, match=r"\(optimizer.learning_rate 0.001 → 0.5\)"):
         run_training(settings)
     assert run_training(change(finished[0], "evaluation", resamples=10)).report.samples == 0
 
