@@ -48,7 +48,7 @@ class LabelerRow:
     class votes on audited studies; the empirical accuracy, sensitivity and specificity are of
     these, with 95 % intervals.
 
-    Where the model was given the audited reads, its estimates know them too.
+    Where the model was given the audited reads, its estimates know them too, and are no test of it.
     """
 
     column: str
@@ -81,7 +81,9 @@ class PairRow:
     `agreement`: the share where the class is the same. `kappa`: Cohen's, for grades with quadratic
     weights (Cohen 1968, Psychol. Bull. 70:213), which for two classes are none. `expected`: the
     agreement that the label model's independent errors give, and `z` how many standard errors it
-    is exceeded by; NaN unless the model found that they agree too often.
+    is exceeded by; NaN unless the model found that they agree too often. `wrong_together`: audited
+    studies on which both are wrong and say the same; `wrong_by_chance`: so many of them were to be
+    expected if their errors were independent given the read.
     """
 
     column: str
@@ -92,6 +94,9 @@ class PairRow:
     kappa: float
     expected: float
     z: float
+    audited: int
+    wrong_together: int
+    wrong_by_chance: float
 
     @property
     def is_dependent(self) -> bool:
@@ -132,7 +137,8 @@ def analyse_labelers(
 ) -> LabelerAnalysis:
     """Describe every labeler and every pair of them on every column.
 
-    `fits` by column; one that is missing leaves its estimates NaN. `audited` [columns, studies]:
+    `fits` by column, without audited reads where they are to be compared with what was measured;
+    one that is missing leaves its estimates NaN. `audited` [columns, studies]:
     the classes that people read, −1 where nobody did (see `align_reads`). `patients` [studies]: the
     studies of one patient count together in intervals; without them each study is its own patient.
     `seed` is of the intervals' draws. Raises AnalysisError for other shapes.
@@ -147,7 +153,7 @@ def analyse_labelers(
     for index, column in enumerate(matrix.columns):
         measured = measure_accuracies(matrix.votes[index], reads[index], known, randomness)
         rows.extend(_describe_labelers(matrix, column, fits.get(column), measured))
-        pairs.extend(_describe_pairs(matrix, column, fits.get(column)))
+        pairs.extend(_describe_pairs(matrix, column, reads[index], fits.get(column)))
     numbers = tuple(int(number) for number in (reads >= 0).sum(axis=1))
     return LabelerAnalysis(
         matrix.labelers, matrix.columns, shape[1], numbers, tuple(rows), tuple(pairs)
@@ -241,28 +247,53 @@ def _estimate(own: Votes, fit: LabelModelFit | None, place: int) -> tuple[float,
 
 
 def _describe_pairs(
-    matrix: LabelMatrix, column: str, fit: LabelModelFit | None
+    matrix: LabelMatrix, column: str, reads: Votes, fit: LabelModelFit | None
 ) -> Iterator[PairRow]:
     votes, classes = matrix.column(column), matrix.classes(column)
     excess = {} if fit is None else {(one.first, one.second): one for one in fit.dependent}
     for first, second in combinations(range(len(matrix.labelers)), 2):
-        both = (votes[:, first] >= 0) & (votes[:, second] >= 0)
-        cells = votes[both, first].astype(np.intp) * classes + votes[both, second]
-        table = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+        pair = votes[:, [first, second]]
+        is_both = (pair >= 0).all(axis=1)
+        table = _cross(pair[is_both], classes)
+        by_read = [_cross(pair[is_both & (reads == k)], classes) for k in range(classes)]
+        together, by_chance = _count_shared_errors(by_read)
         found = excess.get((first, second))
         yield PairRow(
-            column,
-            matrix.labelers[first],
-            matrix.labelers[second],
-            int(table.sum()),
-            float(np.trace(table) / table.sum()) if table.any() else NAN,
-            _kappa(table),
-            NAN if found is None else found.expected,
-            NAN if found is None else float(found.z),
+            column=column,
+            first=matrix.labelers[first],
+            second=matrix.labelers[second],
+            both=int(table.sum()),
+            agreement=float(np.trace(table) / table.sum()) if table.any() else NAN,
+            kappa=_kappa(table),
+            expected=NAN if found is None else found.expected,
+            z=NAN if found is None else float(found.z),
+            audited=sum(int(one.sum()) for one in by_read),
+            wrong_together=together,
+            wrong_by_chance=by_chance,
         )
 
 
-def _kappa(table: NDArray[np.int64]) -> float:
+def _cross(pair: Votes, classes: int) -> NDArray[np.intp]:
+    """Count class votes of two labelers [studies, 2]: the first by row, the second by column."""
+    cells = pair[:, 0].astype(np.intp) * classes + pair[:, 1]
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+
+
+def _count_shared_errors(by_read: Sequence[NDArray[np.intp]]) -> tuple[int, float]:
+    """Return how often both gave one wrong class, and how often independent errors would.
+
+    `by_read`: their cross table for each class that was read.
+    """
+    together, by_chance = 0, 0.0
+    for read, table in enumerate(by_read):
+        wrong = np.arange(len(table)) != read
+        together += int(np.diagonal(table)[wrong].sum())
+        same = table.sum(axis=1)[wrong] @ table.sum(axis=0)[wrong]
+        by_chance += float(same) / max(int(table.sum()), 1)
+    return together, by_chance
+
+
+def _kappa(table: NDArray[np.intp]) -> float:
     """Return 1 − Σ w·observed / Σ w·expected, w the squared distance; NaN where both are sure."""
     classes, total = len(table), table.sum()
     distance = np.arange(classes)[:, None] - np.arange(classes)[None, :]

@@ -64,7 +64,8 @@ def render_sheet(
     yield Text("Behind each score: its 95 % interval (see docs/scoring.md).", style="dim")
 
 
-def _new_table(*numbers: str) -> Table:
+def new_table(*numbers: str) -> Table:
+    """Return a table of names and right-aligned numbers, as narrow as it can be."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     table.add_column("")
     for name in numbers:
@@ -73,7 +74,7 @@ def _new_table(*numbers: str) -> Table:
 
 
 def _render_findings(scores: AspectScores, policy: ScorePolicy) -> Table:
-    table = _new_table("n", "given", "precision", "recall", "F1")
+    table = new_table("n", "given", "precision", "recall", "F1")
     *named, micro, macro = scores.findings
     silent = [one.finding for one in named if not one.support]
     for one in named:
@@ -115,13 +116,13 @@ def _name_alone(scores: AspectScores, policy: ScorePolicy) -> Iterator[tuple[str
 
 
 def _render_differences(differences: Iterable[tuple[str, Difference]]) -> Table:
-    table = _new_table("n", "these", "other", "difference")
+    table = new_table("n", "these", "other", "difference")
     for name, one in differences:
         table.add_row(
             name,
             str(one.support),
-            _format(one.first),
-            _format(one.second),
+            format_number(one.first),
+            format_number(one.second),
             format_estimate(one.difference, sign="+"),
         )
     return table
@@ -129,7 +130,7 @@ def _render_differences(differences: Iterable[tuple[str, Difference]]) -> Table:
 
 def _render_levels(severity: SeveritySheet) -> Table:
     levels = [str(level) for level in range(SEVERITY_LEVELS)]
-    table = _new_table("n", *levels, "none", "recall")
+    table = new_table("n", *levels, "none", "recall")
     for level, row in enumerate(severity.counts.confusion):
         if row.sum():
             recall = format_estimate(severity.estimates[RECALLS[level]])
@@ -146,20 +147,21 @@ def _render_severity(severity: SeveritySheet) -> Table:
         MET: "reference levels met, none given is a miss",
         COVERAGE: "reports that speak of edema given a level",
     }
-    table = _new_table("n", "")
+    table = new_table("n", "")
     for name, meaning in meanings.items():
         support = str(count_severity_support(severity.counts, name))
         table.add_row(meaning, support, format_estimate(severity.estimates[name]))
     return table
 
 
-def format_estimate(estimate: Estimate, *, sign: str = "") -> str:
+def format_estimate(estimate: Estimate, *, sign: str = "", digits: int = 3) -> str:
     """Write a number with its interval: `0.957 0.931–0.975`; `-` where it is not defined."""
     if math.isnan(estimate.value):
         return "-"
-    value, lower, upper = (_format(number, sign) for number in estimate)
+    value, lower, upper = (format_number(number, sign, digits) for number in estimate)
     return f"{value} {lower}{' to ' if sign else '–'}{upper}"
 
 
-def _format(number: float, sign: str = "") -> str:
-    return "-" if math.isnan(number) else f"{number:{sign}.3f}"
+def format_number(number: float, sign: str = "", digits: int = 3) -> str:
+    """Write a number; `-` where it is not defined."""
+    return "-" if math.isnan(number) else f"{number:{sign}.{digits}f}"

@@ -1,0 +1,58 @@
+"""An analysis of labelers as JSON or CSV: every row, counts only."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from configs.files import write_json, write_text
+from text_labeler.labeler_analysis import AnalysisError, LabelerAnalysis
+from text_labeler.score_sheet import to_json
+
+
+def write_analysis(path: Path, analysis: LabelerAnalysis) -> list[Path]:
+    """Write the rows atomically and return the files: one JSON, or of a CSV two, the pairs apart.
+
+    In a CSV an interval is three columns (`…`, `…_lower`, `…_upper`) and a number that is not
+    defined is empty. Raises AnalysisError for another ending.
+    """
+    check_analysis_ending(path)
+    if path.suffix.lower() == ".json":
+        write_json(path, to_json(analysis))
+        return [path]
+    pairs = path.with_name(f"{path.stem}_pairs{path.suffix}")
+    write_text(path, _make_csv(map(to_json, analysis.rows)))
+    write_text(pairs, _make_csv(map(to_json, analysis.pairs)))
+    return [path, pairs]
+
+
+def check_analysis_ending(path: Path) -> None:
+    """Raise AnalysisError for a path that ends neither in .json nor in .csv."""
+    if path.suffix.lower() not in (".json", ".csv"):
+        raise AnalysisError(f"{path}: expected a file that ends in .json or .csv")
+
+
+def _make_csv(rows: Iterable[dict[str, Any]]) -> str:
+    flat = [_flatten(row) for row in rows]
+    names = dict.fromkeys(name for row in flat for name in row)
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(names), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    return file.getvalue()
+
+
+def _flatten(row: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            flat |= {name: value["value"]}
+            flat |= {f"{name}_{end}": value[end] for end in ("lower", "upper")}
+        elif isinstance(value, list):
+            flat |= {f"{name}_{place}": entry for place, entry in enumerate(value)}
+        else:
+            flat[name] = value
+    return flat
