@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from text_labeler.combine_command import combine
 from text_labeler.compile_command import compile_labeler
 from text_labeler.explain_command import explain_profile, explain_report
 from text_labeler.mine_command import mine
@@ -15,3 +16,4 @@ app.command(name="explain-report")(explain_report)
 app.command(name="explain-profile")(explain_profile)
 app.command()(score)
 app.command(name="compile")(compile_labeler)
+app.command()(combine)
