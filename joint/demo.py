@@ -27,7 +27,7 @@ from joint.run import RunResult, run_training
 from joint.run_settings import RunSettings
 from vision.grade_table import grade_files, tabulate, write_grades
 from vision.grader import Grader
-from vision.grading_task import GradingLossSettings, GradingTaskSettings
+from vision.grading_task import GradingTaskSettings
 
 JOINT, IMAGE_ONLY, SHUFFLED = "joint", "image-only", "shuffled pairs"
 
@@ -119,7 +119,7 @@ def plan_arms(run: RunSettings) -> dict[str, RunSettings]:
         tower=task.tower,
         batches=task.batches,
         augment=task.augment,
-        losses=GradingLossSettings(severity=task.losses.severity, findings=task.losses.findings),
+        losses=task.losses.image_side(),
     )
     tasks = {
         JOINT: task,

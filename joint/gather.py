@@ -17,14 +17,25 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class RowGather:
-    """Gather the rows of every process, in the order of the processes.
+    """Gather the rows of every process in the order of the global batch.
 
-    sizes: how many rows each process has; they may differ and may be zero. rank: this process.
-    With one process it returns its argument.
+    sizes: how many rows each process has, dealt in turn (`joint/batch_stream.py`): row k of
+    process r has place r + k · processes. rank: this process. With one process it returns its
+    argument.
     """
 
     sizes: tuple[int, ...]
     rank: int
+
+    def __post_init__(self) -> None:
+        total, processes = sum(self.sizes), len(self.sizes)
+        if self.sizes != tuple(len(range(rank, total, processes)) for rank in range(processes)):
+            raise ValueError(f"row counts {self.sizes}: expected those of rows dealt in turn")
+
+    @property
+    def places(self) -> Tensor:
+        """Give the place of each own row in the global batch, int64 [own rows]."""
+        return torch.arange(self.rank, sum(self.sizes), len(self.sizes))
 
     def __call__(self, rows: Tensor) -> Tensor:
         """Turn [own rows, ...] into [rows of all, ...]; gradients flow for float tensors."""
@@ -39,22 +50,21 @@ class RowGather:
 class _GatherRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, sizes: tuple[int, ...], rank: int) -> Tensor:
-        ctx.sizes, ctx.rank = sizes, rank
+        ctx.processes, ctx.rank = len(sizes), rank
         return _gather_uneven(rows, sizes)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         total = gradients[0].contiguous().clone()
         dist.all_reduce(total)
-        start = sum(ctx.sizes[: ctx.rank])
-        return total[start : start + ctx.sizes[ctx.rank]], None, None
+        return total[ctx.rank :: ctx.processes], None, None
 
 
 def _gather_uneven(rows: Tensor, sizes: Sequence[int]) -> Tensor:
-    # Collectives need equal shapes: every share is padded to the largest, then cut back.
-    largest = max(sizes)
-    padded = rows.new_zeros((largest, *rows.shape[1:]))
+    # Collectives need equal shapes: every share is padded to the largest. Interleaved, all
+    # padding comes last, since the longer shares are those of the first processes.
+    padded = rows.new_zeros((max(sizes), *rows.shape[1:]))
     padded[: rows.shape[0]] = rows
     parts = [torch.empty_like(padded) for _ in sizes]
     dist.all_gather(parts, padded)
-    return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+    return torch.stack(parts, dim=1).flatten(0, 1)[: sum(sizes)]

@@ -8,15 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from joint.joint_settings import JointTaskSettings
-from joint.losses import PairRows, contrastive_loss, distillation_loss
+from joint.losses import contrastive_loss, distillation_loss
 from joint.model import JointModel
+from joint.pair_rows import PairRows, gather_pairs
 from joint.pairs import NO_REPORT, PairData, shuffle_reports
 from joint.task import Batch, Gather, Predict, Rows
 from joint.text_encoder import TextEncoder
-from vision.batches import plan_batches
-from vision.grading_task import GradingData, GradingLossSettings, GradingTask, GradingTaskSettings
+from vision.batches import Sources, plan_batches
+from vision.grading_losses import SEVERITY_LOSSES
+from vision.grading_task import GradingData, GradingTask, GradingTaskSettings
 from vision.heads import severity_probabilities
-from vision.losses import MaskedSum, soft_cumulative_loss
+from vision.losses import MaskedSum
 
 
 class JointTask:
@@ -41,6 +43,7 @@ class JointTask:
         self.pairs = (
             shuffle_reports(pairs, images.train, seed=seed) if settings.shuffle_reports else pairs
         )
+        self._lengths = self.pairs.lengths()
         weights = settings.losses
         self.grading = GradingTask(
             GradingTaskSettings(
@@ -48,7 +51,8 @@ class JointTask:
                 tower=settings.tower,
                 batches=settings.batches,
                 augment=settings.augment,
-                losses=GradingLossSettings(severity=weights.severity, findings=weights.findings),
+                losses=weights.image_side(),
+                report_to_image=settings.report_to_image,
             ),
             images,
             seed=seed,
@@ -57,7 +61,7 @@ class JointTask:
             self.grading.tower,
             text,
             width=settings.embedding_width,
-            temperature=weights.contrastive.temperature,
+            contrastive=weights.contrastive,
         )
         self.loss_weights: Mapping[str, float] = {
             **self.grading.loss_weights,
@@ -67,14 +71,21 @@ class JointTask:
         }
 
     def plan_epoch(self, epoch: int) -> list[Rows]:
-        """Deal all training images with a label or a report; labelled: with a severity."""
-        train = self.images.train
-        labelled = train[self.images.has_severity[train]]
-        has_other = self.images.has_finding[train].any(axis=1) | (
-            self.pairs.report_of[train] != NO_REPORT
+        """Deal all training images with a label or a report; labelled: with a severity.
+
+        Images without a report are a kind of their own where the batches declare a share of them.
+        """
+        train, batches = self.images.train, self.settings.batches
+        has_report = self.pairs.report_of[train] != NO_REPORT
+        has_severity = self.images.has_severity[train]
+        teaches = has_severity | has_report | self.images.has_finding[train].any(axis=1)
+        is_alone = teaches & ~has_report & (batches.image_only_share is not None)
+        sources = Sources(
+            labelled=train[has_severity & ~is_alone],
+            image_only=train[is_alone],
+            others=train[teaches & ~has_severity & ~is_alone],
         )
-        others = train[~self.images.has_severity[train] & has_other]
-        return plan_batches(labelled, others, self.settings.batches, seed=self.seed, epoch=epoch)
+        return plan_batches(sources, batches, seed=self.seed, epoch=epoch, lengths=self._lengths)
 
     def load(self, rows: Rows, *, step: int | None) -> Batch:
         """Read images and targets and, in training alone, the reports."""
@@ -82,7 +93,8 @@ class JointTask:
         if step is None:
             return batch
         pairs, reports = self.pairs, self.pairs.report_of[rows]
-        ids, mask = pairs.tokens.pad(reports)
+        readings, is_whole = pairs.read(reports, batch["seeds"].numpy())
+        ids, mask = pairs.tokens.pad(readings)
         has_report = reports != NO_REPORT
         ramp = min(1.0, step / max(1, self.settings.losses.distillation.ramp_steps))
         return batch | {
@@ -91,7 +103,10 @@ class JointTask:
             "has_report": torch.from_numpy(has_report),
             "groups": torch.from_numpy(pairs.groups[reports]),
             "report_targets": torch.from_numpy(pairs.severity_targets[reports]),
-            "report_states_severity": torch.from_numpy(pairs.has_severity[reports] & has_report),
+            "report_states_severity": torch.from_numpy(
+                pairs.has_severity[reports] & has_report & is_whole
+            ),
+            "report_is_whole": torch.from_numpy(is_whole),
             "ramp": torch.full((len(rows),), ramp),
         }
 
@@ -110,36 +125,42 @@ class JointTask:
 
     def losses(self, outputs: Batch, batch: Batch, gather: Gather) -> dict[str, MaskedSum]:
         """Give the image-only losses, the text head's, and the two between image and report."""
-        text_logits = outputs["text_severity_logits"]
+        text_logits, has_report = outputs["text_severity_logits"], batch["has_report"]
+        targets, states_severity = batch["report_targets"], batch["report_states_severity"]
+        levels = torch.arange(targets.shape[1]).to(targets)
         own = PairRows(
             outputs["image_embeddings"],
             outputs["text_embeddings"],
-            batch["groups"],
-            batch["has_report"],
+            groups=batch["groups"],
+            has_report=has_report,
+            severities=targets @ levels,
+            has_severity=states_severity,
+            places=gather.places.to(text_logits.device),
         )
-        unlabelled = batch["has_report"] & ~batch["has_severity"]
+        settings = self.settings.losses
+        text_loss = SEVERITY_LOSSES[settings.severity_loss.kind]
         return {
             **self.grading.losses(outputs, batch, gather),
-            "text_severity": soft_cumulative_loss(
-                text_logits, batch["report_targets"], batch["report_states_severity"]
+            "text_severity": text_loss(text_logits, targets, states_severity),
+            "contrastive": contrastive_loss(
+                settings.contrastive, own, gather_pairs(own, gather), outputs
             ),
-            "contrastive": contrastive_loss(own, gather_pairs(own, gather), outputs["scale"]),
             "distillation": distillation_loss(
-                outputs["severity_logits"],
+                self.grading.as_reported(outputs["severity_logits"]),
                 severity_probabilities(text_logits.detach()),
-                unlabelled,
+                has_report & ~batch["has_severity"],
                 batch["ramp"],
             ),
         }
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Give what a checkpoint keeps beside the model: what the image side remembers."""
+        return self.grading.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.grading.load_state_dict(state)
+
     def evaluate(self, predict: Predict) -> Mapping[str, float | None]:
         """Validate on the image alone, exactly as the image-only task does."""
         return self.grading.evaluate(predict)
-
-
-def gather_pairs(own: PairRows, gather: Gather) -> PairRows:
-    """Gather the pairs of all processes, in two messages instead of four."""
-    width = own.images.shape[1]
-    vectors = gather(torch.cat([own.images, own.texts], dim=1))
-    marks = gather(torch.stack([own.groups, own.has_report.to(own.groups)], dim=1))
-    return PairRows(vectors[:, :width], vectors[:, width:], marks[:, 0], marks[:, 1] > 0)

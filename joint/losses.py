@@ -1,48 +1,33 @@
-"""Losses between images and reports: soft-target InfoNCE and text→image distillation."""
+"""Losses between images and reports: the contrastive one that is chosen, and distillation."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from joint.contrastive_losses import SiglipSettings, infonce_loss, siglip_loss
+from joint.joint_settings import ContrastiveSettings
+from joint.pair_rows import PairRows
+from joint.ranking_losses import RankingSettings, all_pairs_ranking_loss, ranking_loss
+from joint.task import Batch
 from vision.losses import MaskedSum
 
 
-class PairRows(NamedTuple):
-    """Images and their reports, row by row.
+def contrastive_loss(
+    settings: ContrastiveSettings, own: PairRows, whole: PairRows, outputs: Batch
+) -> MaskedSum:
+    """Give the contrastive loss that the settings choose.
 
-    images, texts: [n, width], unit length. groups: int64 [n], equal where the report is the
-    same (same study, or two studies with the same words). has_report: bool [n].
+    outputs: the joint model's `scale` [n] and, for SigLIP, `bias` [n].
     """
-
-    images: Tensor
-    texts: Tensor
-    groups: Tensor
-    has_report: Tensor
-
-
-def contrastive_loss(own: PairRows, whole: PairRows, scale: Tensor) -> MaskedSum:
-    """Soft-target InfoNCE of this process's rows against the rows of all processes.
-
-    For row i: ½ · Σ_j t_ij · (−log softmax_j(scale_i ⟨image_i, text_j⟩)) and the same from text
-    to images (van den Oord et al. 2018; Radford et al. 2021). t_i is uniform over the rows of
-    i's group: another image of the study, or an identical report, is no false negative but
-    shares the target mass. Rows without a report are neither anchors nor candidates.
-    scale: [n], the inverse temperature. Counts rows with a report.
-    """
-    same = (own.groups[:, None] == whole.groups[None]) & whole.has_report[None]
-    share = same.to(own.images.dtype) / same.sum(dim=1, keepdim=True).clamp(min=1)
-    total = own.images.new_zeros(())
-    for anchors, candidates in ((own.images, whole.texts), (own.texts, whole.images)):
-        logits = scale[:, None] * (anchors @ candidates.T)
-        # A large finite number: a row without any candidate must give 0, not 0 · infinity.
-        logits = logits.masked_fill(~whole.has_report[None], torch.finfo(logits.dtype).min / 2)
-        per_row = -(share * F.log_softmax(logits, dim=1)).sum(dim=1)
-        total = total + 0.5 * torch.where(own.has_report, per_row, 0.0).sum()
-    return MaskedSum(total, own.has_report.sum().to(total))
+    scale = outputs["scale"]
+    if isinstance(settings, RankingSettings):
+        rank = ranking_loss if settings.imposters == "next" else all_pairs_ranking_loss
+        return rank(own, whole, scale, similarity=settings.similarity)
+    if isinstance(settings, SiglipSettings):
+        return siglip_loss(own, whole, scale, outputs["bias"], settings)
+    return infonce_loss(own, whole, scale, settings)
 
 
 def distillation_loss(

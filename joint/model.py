@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from joint.joint_settings import ContrastiveSettings
 from joint.task import Batch
 from joint.text_encoder import TextEncoder
 from vision.grading_task import name_outputs
@@ -21,11 +22,17 @@ class JointModel(nn.Module):
     """Grades an image alone; with a report beside it also embeds both and grades the report.
 
     The report never reaches the image's outputs: they are the tower's, whatever the batch
-    holds, and evaluation batches hold no report.
+    holds, and evaluation batches hold no report. contrastive decides what its loss needs:
+    whether embeddings have unit length and which scale and bias are learned.
     """
 
     def __init__(
-        self, tower: ImageTower, text: TextEncoder, *, width: int, temperature: float
+        self,
+        tower: ImageTower,
+        text: TextEncoder,
+        *,
+        width: int,
+        contrastive: ContrastiveSettings,
     ) -> None:
         super().__init__()
         self.tower = tower
@@ -33,24 +40,41 @@ class JointModel(nn.Module):
         self.image_projection = nn.Linear(tower.width, width)
         self.text_projection = nn.Linear(text.width, width)
         self.text_severity = SeverityHead(text.width)
-        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+        self.has_unit_length = contrastive.kind != "ranking" or contrastive.similarity == "cosine"
+        self.log_scale: nn.Parameter | None = None
+        if contrastive.temperature is not None:
+            self.log_scale = nn.Parameter(torch.tensor(-math.log(contrastive.temperature)))
+        self.bias: nn.Parameter | None = None
+        if contrastive.kind == "siglip":
+            self.bias = nn.Parameter(torch.tensor(contrastive.bias))
 
     def forward(self, batch: Batch) -> Batch:
         """Take images [n, 1, h, w] and, in training, token_ids and token_mask [n, length].
 
         Returns severity_logits [n, 3], finding_logits [n, k] and embeddings; with tokens also
-        image_embeddings and text_embeddings [n, width] of unit length, text_severity_logits
-        [n, 3], and scale [n], the inverse temperature, the same for each row.
+        image_embeddings and text_embeddings [n, width], text_severity_logits [n, 3], and scale
+        [n], the inverse temperature, and bias [n] (SigLIP alone), the same for each row.
         """
         graded = self.tower(batch["images"])
         outputs = name_outputs(graded)
         if "token_ids" not in batch:
             return outputs
         report: Tensor = self.text(batch["token_ids"], batch["token_mask"])
-        scale = self.log_scale.exp().clamp(max=LARGEST_SCALE)
-        return outputs | {
-            "image_embeddings": F.normalize(self.image_projection(graded.embeddings), dim=1),
-            "text_embeddings": F.normalize(self.text_projection(report), dim=1),
-            "text_severity_logits": self.text_severity(report),
-            "scale": scale.expand(len(report)),
+        embeddings = {
+            "image_embeddings": self.image_projection(graded.embeddings),
+            "text_embeddings": self.text_projection(report),
         }
+        if self.has_unit_length:
+            embeddings = {name: F.normalize(value, dim=1) for name, value in embeddings.items()}
+        outputs |= embeddings | {
+            "text_severity_logits": self.text_severity(report),
+            "scale": self._scale(report),
+        }
+        if self.bias is not None:
+            outputs["bias"] = self.bias.expand(len(report))
+        return outputs
+
+    def _scale(self, report: Tensor) -> Tensor:
+        if self.log_scale is None:
+            return report.new_ones(len(report))
+        return self.log_scale.exp().clamp(max=LARGEST_SCALE).expand(len(report))

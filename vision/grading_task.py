@@ -12,16 +12,24 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor, nn
 
 from configs.settings import Settings
-from vision.batches import BatchSettings, Rows, plan_batches
+from vision.batches import BatchSettings, Rows, Sources, plan_batches
 from vision.cache import ImageCache
 from vision.finding_metrics import finding_metrics
+from vision.grading_losses import GradingLossSettings, severity_loss
 from vision.heads import severity_probabilities
 from vision.losses import MaskedSum, finding_loss, soft_cumulative_loss
 from vision.metrics import THRESHOLD_NAMES, severity_metrics
+from vision.noise_robust_losses import ElrSettings, PredictionMemory, early_learning_loss
+from vision.report_to_image import (
+    CorrectionSettings,
+    NoCorrection,
+    load_correction,
+    reported_logits,
+    transition_matrix,
+)
 from vision.tower import ImageTower, TowerOutput, TowerSettings
 from vision.transforms import AugmentSettings, augment_images, prepare_images
 
@@ -29,21 +37,19 @@ Batch = dict[str, Tensor]
 Predict = Callable[[Rows], dict[str, NDArray[np.float32]]]
 
 
-class GradingLossSettings(Settings):
-    """How strongly each loss counts."""
-
-    severity: float = Field(1.0, ge=0)
-    findings: float = Field(0.5, ge=0)
-
-
 class GradingTaskSettings(Settings):
-    """One image tower, taught by labels alone."""
+    """One image tower, taught by labels alone.
+
+    report_to_image: whether labels, which say what reports say, teach the image head through a
+    report→image transition (`vision/report_to_image.py`).
+    """
 
     kind: Literal["grading"]
     tower: TowerSettings
     batches: BatchSettings = BatchSettings()
     augment: AugmentSettings = AugmentSettings()
     losses: GradingLossSettings = GradingLossSettings()
+    report_to_image: CorrectionSettings = NoCorrection()
 
 
 @dataclass(frozen=True)
@@ -104,14 +110,24 @@ class GradingTask:
         self.seed = seed
         self.tower = tower or ImageTower(settings.tower)
         self.model: nn.Module = GradingModel(self.tower)
-        self.loss_weights: Mapping[str, float] = settings.losses.model_dump()
+        self.transition = transition_matrix(load_correction(settings.report_to_image))
+        weights = settings.losses
+        self.loss_weights: dict[str, float] = {
+            "severity": weights.severity,
+            "findings": weights.findings,
+        }
+        self.memory: PredictionMemory | None = None
+        if isinstance(weights.noise, ElrSettings):
+            self.memory = PredictionMemory(len(data.cache_rows), momentum=weights.noise.momentum)
+            self.loss_weights["early_learning"] = weights.severity * weights.noise.weight
 
     def plan_epoch(self, epoch: int) -> list[Rows]:
         """Deal the training rows that teach anything: severity, or only findings."""
         train, data = self.data.train, self.data
         labelled = train[data.has_severity[train]]
         others = train[~data.has_severity[train] & data.has_finding[train].any(axis=1)]
-        return plan_batches(labelled, others, self.settings.batches, seed=self.seed, epoch=epoch)
+        sources = Sources(labelled, others[:0], others)
+        return plan_batches(sources, self.settings.batches, seed=self.seed, epoch=epoch)
 
     def load(self, rows: Rows, *, step: int | None) -> Batch:
         """Read images (uint8) and targets; with a step also one augmentation seed per row."""
@@ -128,6 +144,8 @@ class GradingTask:
                 "finding_targets": torch.from_numpy(data.finding_targets[rows]),
                 "has_finding": torch.from_numpy(data.has_finding[rows]),
             }
+            if self.memory:
+                batch["rows"] = torch.from_numpy(rows)
         return batch
 
     def prepare(self, batch: Batch) -> Batch:
@@ -150,21 +168,47 @@ class GradingTask:
     def losses(
         self, outputs: Batch, batch: Batch, gather: Callable[[Tensor], Tensor]
     ) -> dict[str, MaskedSum]:
-        """Give the soft ordinal loss and the finding loss, each over its known targets."""
-        return {
-            "severity": soft_cumulative_loss(
-                outputs["severity_logits"], batch["severity_targets"], batch["has_severity"]
+        """Give the losses on severity and findings, each over its known targets."""
+        known = batch["has_severity"]
+        # What teaches nothing is replaced before it is turned: zero times NaN is NaN.
+        teaching = torch.where(known.unsqueeze(1), outputs["severity_logits"], 0.0)
+        logits = self.as_reported(teaching)
+        losses = {
+            "severity": severity_loss(
+                self.settings.losses, logits, batch["severity_targets"], known
             ),
             "findings": finding_loss(
                 outputs["finding_logits"], batch["finding_targets"], batch["has_finding"]
             ),
         }
+        if self.memory:
+            remembered = self.memory.update(batch["rows"], logits, known, gather)
+            losses["early_learning"] = early_learning_loss(logits, remembered, known)
+        return losses
+
+    def as_reported(self, logits: Tensor) -> Tensor:
+        """Give the logits [n, 3] of what a report would say of images that show `logits`.
+
+        These are what is held against a report's grade; without a correction the same logits.
+        """
+        return logits if self.transition is None else reported_logits(logits, self.transition)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Give what a checkpoint keeps beside the model: the memory of predictions, if any."""
+        return self.memory.state_dict() if self.memory else {}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state_dict` gave."""
+        if self.memory:
+            self.memory.load_state_dict(state)
 
     def evaluate(self, predict: Predict) -> dict[str, float | None]:
         """Hold validation images against the report's grade and findings, undefined ones None.
 
         `score` is the mean of the three cumulative AUCs that are defined: noisy labels keep
-        ranking intact longer than thresholds, so the best step is picked by ranking.
+        ranking intact longer than thresholds, so the best step is picked by ranking. With a
+        report→image correction all of these hold p_report against the report's grade, and
+        `image_…` are p_image's against the same, which it is not meant to match.
         """
         rows, data = self.data.validate, self.data
         metrics: dict[str, float | None] = {"score": None}
@@ -172,14 +216,19 @@ class GradingTask:
             return metrics
         outputs = predict(rows)
         known = data.has_severity[rows]
-        logits = torch.from_numpy(outputs["severity_logits"])
-        probabilities = severity_probabilities(logits.double()).numpy()
+        image_logits = torch.from_numpy(outputs["severity_logits"]).double()
+        logits = self.as_reported(image_logits)
+        probabilities = severity_probabilities(logits).numpy()
         levels = data.severity_targets[rows].argmax(axis=1)
         severity = severity_metrics(probabilities[known], levels[known])
         loss = soft_cumulative_loss(
             logits, torch.from_numpy(data.severity_targets[rows]), torch.from_numpy(known)
         )
         metrics |= severity
+        if self.transition is not None:
+            shown = severity_probabilities(image_logits).numpy()
+            of_image = severity_metrics(shown[known], levels[known])
+            metrics |= {f"image_{name}": value for name, value in of_image.items()}
         metrics["loss_severity"] = float(loss.total / loss.count) if known.any() else None
         metrics["auc_findings"] = self._mean_finding_auc(outputs["finding_logits"], rows)
         metrics["score"] = mean_defined([severity[f"auc_{name}"] for name in THRESHOLD_NAMES])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid, softplus
 
 from data_cards.findings import SEVERITY_LEVELS
 
@@ -51,3 +51,16 @@ def severity_probabilities(cumulative_logits: Tensor) -> Tensor:
         [torch.ones_like(beyond[:, :1]), beyond, torch.zeros_like(beyond[:, :1])], dim=1
     )
     return padded[:, :-1] - padded[:, 1:]
+
+
+def severity_log_probabilities(cumulative_logits: Tensor) -> Tensor:
+    """Turn cumulative logits [n, 3] into log-probabilities [n, 4], finite where they are far out.
+
+    log(σ(a) − σ(b)) = log σ(a) + log σ(−b) + log(1 − exp(b − a)): the difference itself is 0 in
+    float32 from a logit of about 17. Two equal logits give the log of the smallest number.
+    """
+    logits = cumulative_logits.cummin(dim=1).values
+    gaps = (logits[:, :-1] - logits[:, 1:]).clamp(min=torch.finfo(logits.dtype).tiny)
+    above, below = logsigmoid(logits[:, :-1]), logsigmoid(-logits[:, 1:])
+    middle = above + below + torch.log(-torch.expm1(-gaps))
+    return torch.cat([logsigmoid(-logits[:, :1]), middle, logsigmoid(logits[:, -1:])], dim=1)

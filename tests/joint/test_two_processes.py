@@ -9,6 +9,8 @@ import sys
 import numpy as np
 import pytest
 
+from tests.joint.contrastive_cases import CONTRASTIVE_LOSSES
+
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 
 
@@ -57,11 +59,19 @@ def test_two_processes_train_as_one(results, case, tolerance):
 
 @pytest.mark.parametrize("rows", [8, 7, 1])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_the_gathered_contrastive_gradient_is_exact(results, dtype, rows):
-    one, two = results[f"contrastive-{dtype}-{rows}"]
+@pytest.mark.parametrize("loss", CONTRASTIVE_LOSSES)
+def test_the_gathered_contrastive_gradient_is_exact(results, loss, dtype, rows):
+    one, two = results[f"contrastive-{loss}-{dtype}-{rows}"]
     largest = max(np.abs(one["towers"]).max(), 1e-3)
     for name in one:
-        assert np.abs(one[name] - two[name]).max() <= TOLERANCE[dtype] * largest
+        size = max(largest, np.abs(one[name]).max())
+        assert np.abs(one[name] - two[name]).max() <= TOLERANCE[dtype] * size
+
+
+def test_most_contrastive_gradients_are_not_zero(results):
+    gradients = [one["towers"] for name, (one, _) in results.items() if "-7" in name]
+    assert len(gradients) == 2 * len(CONTRASTIVE_LOSSES)
+    assert all(gradient.any() for gradient in gradients)
 
 
 def test_the_runs_learned_something_and_were_cut_unevenly(results):
