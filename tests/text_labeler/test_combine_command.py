@@ -1,0 +1,141 @@
+"""The command `kerley combine`, run as a user runs it, and what it writes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import kerley
+from data_cards.label_table import read_label_table, read_manifest
+from joint.targets import finding_targets, severity_targets
+from text_labeler.combining import CombineError
+from text_labeler.command_error import CommandError
+from vision.uncertain_labels import SoftSettings
+
+STUDIES = 300
+
+
+def _invoke(*arguments):
+    result = CliRunner().invoke(kerley.app, [str(argument) for argument in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def _run(*arguments):
+    result = _invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Three noisy CSV labelers, a mined table, and reads of 60 studies, all of one corpus."""
+    folder = tmp_path_factory.mktemp("combine")
+    rng = np.random.default_rng(0)
+    truth = rng.choice(4, STUDIES, p=(0.5, 0.2, 0.2, 0.1))
+    ids = [f"s{n}" for n in range(STUDIES)]
+    words = ["No pulmonary edema.", "Pulmonary vascular congestion.", "Interstitial edema."]
+    words.append("Alveolar edema.")
+    reports = pd.DataFrame({"study_id": ids, "report": [words[grade] for grade in truth]})
+    reports.to_csv(folder / "reports.csv", index=False)
+    for name, accuracy in (("llm", 0.9), ("regex", 0.7), ("old", 0.6)):
+        right = rng.random(STUDIES) < accuracy
+        votes = np.where(right, truth, (truth + rng.integers(1, 4, STUDIES)) % 4)
+        table = pd.DataFrame({"study_id": ids, "Edema": votes > 0, "edema_severity": votes})
+        table["Edema"] = table["Edema"].astype(float)
+        table[: STUDIES - 20].to_csv(folder / f"{name}.csv", index=False)
+    reads = pd.DataFrame({"study_id": ids, "edema_severity": truth})
+    reads[:60].to_csv(folder / "reads.csv", index=False)
+    _run("mine", folder / "reports.csv", "--out", folder / "mined.parquet")
+    return folder, truth
+
+
+def test_combines_and_trains(files, tmp_path):
+    folder, truth = files
+    out = tmp_path / "combined.parquet"
+    labels = [folder / "mined.parquet", *(folder / f"{name}.csv" for name in ("llm", "regex"))]
+    output = _run(
+        "combine", *labels, f"last-year={folder / 'old.csv'}", "--out", out,
+        "--audited", folder / "reads.csv", "--same-rules", "regex,last-year",
+    )  # fmt: skip
+    assert "4 labelers: mined, llm, regex, last-year" in output
+    assert "llm: 20 of the studies are not in its file; it abstains there" in output
+    assert "audited: 60 of 60 studies read are here" in output
+    table = read_label_table(out)
+    assert (table["edema_severity"][:60] == truth[:60]).all()
+    right = (table["edema_severity"] == truth).mean()
+    assert right > 0.9
+    severity = severity_targets(table)
+    assert severity.known.all()
+    assert severity.values[:, 0] == pytest.approx(table["edema_p0"], abs=1e-6)
+    edema = finding_targets(table, ["Edema"], uncertain=SoftSettings(), seed=0)
+    assert edema.values[:, 0] == pytest.approx(table["Edema_p"], abs=1e-6)
+    assert table["evidence"].str.len().min() > 0
+    manifest = read_manifest(out)
+    assert [(one.kind, one.name) for one in manifest.parents] == [
+        ("label table", "mined.parquet"),
+        ("label file", "llm.csv"),
+        ("label file", "regex.csv"),
+        ("label file", "old.csv"),
+        ("audited reads", "reads.csv"),
+    ]
+    assert manifest.corpus == read_manifest(folder / "mined.parquet").corpus
+    assert manifest.parameters["settings"]["same_rules"] == [["regex", "last-year"]]
+
+
+def test_analyses_without_writing_a_table(files, tmp_path):
+    folder, _ = files
+    page = tmp_path / "analysis.html"
+    labels = [folder / f"{name}.csv" for name in ("llm", "regex", "old")]
+    output = _run(
+        "combine", *labels, "--analyse", "--html", page, "--audited", folder / "reads.csv"
+    )
+    assert "Labelers (280 studies)" in output
+    assert "<html" in page.read_text(encoding="utf-8")
+    assert [path.name for path in tmp_path.iterdir()] == ["analysis.html"]
+
+
+def test_snorkel_matrices_go_out_and_come_in(files, tmp_path):
+    folder, _ = files
+    labels = [folder / f"{name}.csv" for name in ("llm", "regex", "old")]
+    _run("combine", *labels, "--snorkel", tmp_path, "--out", tmp_path / "direct.parquet")
+    matrices = sorted(tmp_path.glob("*.npz"))
+    assert [path.stem for path in matrices] == ["Edema", "edema_severity"]
+    _run("combine", *matrices, "--out", tmp_path / "again.parquet")
+    direct, again = (read_label_table(tmp_path / f"{name}.parquet") for name in ("direct", "again"))
+    pd.testing.assert_frame_equal(direct, again)
+
+
+def test_warns_of_labelers_with_no_study_in_common(files, tmp_path):
+    folder, _ = files
+    (tmp_path / "other.csv").write_text("study_id,Edema\nx1,1\nx2,0\n")
+    output = _run(
+        "combine", folder / "llm.csv", tmp_path / "other.csv", "--out", tmp_path / "t.parquet"
+    )
+    assert "warning: llm and other have no study in common" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (["{llm}"], CommandError, "nothing to do"),
+        (["{llm}", "--out", "{folder}/t.csv"], CombineError, "expected a name that ends .parquet"),
+        (["{mined}", "--out", "{mined}"], CombineError, "is one of the files to combine"),
+        (["{llm}", "--analyse", "--same-rules", "llm,x"], CombineError, "no labeler 'x'"),
+        (["{llm}", "--analyse", "--audited", "{foreign}"], CombineError, "reads of no study"),
+    ],
+)
+def test_refuses_what_cannot_be_done(files, tmp_path, arguments, error, message):
+    folder, _ = files
+    (tmp_path / "foreign.csv").write_text("study_id,Edema\nz,1\n")
+    names = {
+        "llm": folder / "llm.csv",
+        "mined": folder / "mined.parquet",
+        "foreign": tmp_path / "foreign.csv",
+        "folder": tmp_path,
+    }
+    with pytest.raises(error, match=message):
+        _invoke("combine", *(argument.format(**names) for argument in arguments))

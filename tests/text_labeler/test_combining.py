@@ -1,0 +1,293 @@
+"""Many labelers' votes as one label table: what is fitted, what is implied, what is written."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from data_cards.findings import PARENTS
+from data_cards.label_table import read_label_table, read_manifest, write_label_table
+from text_labeler.combined_table import CombinedFiles, unite_evidence, write_combined
+from text_labeler.combining import (
+    NO_MODEL,
+    CombineError,
+    CombineSettings,
+    choose_codes,
+    combine_votes,
+)
+from text_labeler.implications import PATHOLOGIES, imply_probabilities
+from text_labeler.label_matrix import LabelMatrix
+
+NOBODY = -1
+
+
+def plant(seed, studies=2000, accuracies=(0.95, 0.8, 0.75, 0.7), columns=("Edema",)):
+    """Truth [columns, studies] and a matrix of labelers that are wrong at random."""
+    rng = np.random.default_rng(seed)
+    truth, votes = [], []
+    for column in columns:
+        classes = 4 if column == "edema_severity" else 2
+        right = rng.choice(classes, studies, p=(0.4, 0.3, 0.2, 0.1) if classes == 4 else (0.7, 0.3))
+        is_right = rng.random((studies, len(accuracies))) < accuracies
+        other = (right[:, None] + rng.integers(1, classes, is_right.shape)) % classes
+        truth.append(right)
+        votes.append(np.where(is_right, right[:, None], other))
+    return np.array(truth), make_matrix(columns, votes)
+
+
+def make_matrix(columns, votes):
+    votes = np.array(votes, dtype=np.int8)
+    studies, labelers = votes.shape[1:]
+    names = tuple(f"labeler {n}" for n in range(labelers))
+    return LabelMatrix(tuple(f"s{n}" for n in range(studies)), names, tuple(columns), votes)
+
+
+def positive(values):
+    """Probabilities [studies, 2] of these P(positive)."""
+    values = np.array(values, dtype=float)
+    return np.stack([1 - values, values], axis=1)
+
+
+def unread(probabilities):
+    return {name: np.full(len(values), NOBODY, np.int8) for name, values in probabilities.items()}
+
+
+def test_each_column_has_its_own_model():
+    truth, matrix = plant(0, columns=("Edema", "edema_severity"))
+    combined = combine_votes(matrix, CombineSettings(implications=False))
+    right = (combined.probabilities["edema_severity"].argmax(axis=1) == truth[1]).mean()
+    assert right > (matrix.column("edema_severity")[:, 1] == truth[1]).mean()
+    confusion = combined.fits["edema_severity"].parameters.confusion[0]
+    assert confusion[1, 2] / confusion[1, 1] == pytest.approx(confusion[2, 3] / confusion[2, 2])
+    assert combined.fits["Edema"].accuracies[0] == pytest.approx(0.95, abs=0.03)
+    assert not combined.warnings
+
+
+def test_where_nobody_votes_nothing_is_known():
+    _, matrix = plant(1, columns=("Edema", "edema_severity"))
+    matrix.votes[:, :3] = NOBODY
+    reads = np.full(matrix.votes.shape[:2], NOBODY, np.int8)
+    reads[0, 1] = 1
+    combined = combine_votes(matrix, CombineSettings(implications=False), audited=reads)
+    assert np.isnan(combined.probabilities["Edema"][:3, 1]).tolist() == [True, False, True]
+    assert combined.codes["Edema"][:3].tolist() == [-1, 1, -1]
+    assert np.isnan(combined.probabilities["edema_severity"][:3]).all()
+    assert (combined.codes["edema_severity"][:3] == -1).all()
+
+
+def test_one_labeler_alone_has_no_model():
+    _, matrix = plant(2, accuracies=(0.9, 0.8))
+    matrix.votes[0, :, 1] = NOBODY
+    matrix.votes[0, 0, 0] = -2
+    combined = combine_votes(matrix)
+    assert combined.warnings == (("Edema", NO_MODEL),)
+    assert not combined.fits
+    assert combined.probabilities["Edema"][0, 1] == 0.5
+    assert combined.codes["Edema"].tolist() == matrix.votes[0, :, 0].tolist()
+    grouped = CombineSettings(same_rules=(("labeler 0", "labeler 1"),))
+    assert combine_votes(plant(2, accuracies=(0.9, 0.8))[1], grouped).warnings[0][1] == NO_MODEL
+
+
+def test_audited_reads_teach_one_labeler():
+    truth, matrix = plant(3, accuracies=(0.8,))
+    reads = np.where(np.arange(2000) < 1000, truth, NOBODY).astype(np.int8)
+    combined = combine_votes(matrix, audited=reads)
+    assert (combined.codes["Edema"][:1000] == truth[0, :1000]).all()
+    assert combined.fits["Edema"].accuracies[0] == pytest.approx(0.8, abs=0.04)
+
+
+def test_labelers_of_the_same_rules_count_once():
+    truth, matrix = plant(4)
+    copied = make_matrix(
+        ("Edema",), np.concatenate([matrix.votes, *[matrix.votes[:, :, 3:]] * 3], 2)
+    )
+    same = CombineSettings(same_rules=(tuple(f"labeler {n}" for n in range(3, 7)),))
+    grouped, alone = combine_votes(copied, same), combine_votes(matrix)
+    moved = np.abs(grouped.probabilities["Edema"] - alone.probabilities["Edema"])
+    assert moved.max() < 0.02
+    assert np.abs(combine_votes(copied).probabilities["Edema"] - truth.T).mean() > 2 * (
+        np.abs(grouped.probabilities["Edema"][:, 1] - truth[0]).mean()
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"same_rules": (("labeler 0", "x"),)}, "no labeler 'x'; the labelers: labeler 0"),
+        ({"same_rules": (("labeler 0",),)}, "one labeler is no group"),
+        ({"same_rules": (("labeler 0", "labeler 1"), ("labeler 1", "labeler 2"))}, "twice"),
+        ({"sure": 0.4}, "sure must be in 0.5..1"),
+    ],
+)
+def test_refuses_settings_that_do_not_fit(settings, message):
+    with pytest.raises(CombineError, match=message):
+        combine_votes(plant(5, 10)[1], CombineSettings(**settings))
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "votes", "expected"),
+    [
+        (positive([0.9, 0.7, 0.6, 0.3, 0.1]), [1, 1, 1, 0, 0], [1, 1, -2, 0, 0]),
+        (positive([0.9, 0.1, np.nan]), [-2, -2, -1], [1, -2, -1]),
+        (np.array([[0.1, 0.8, 0.1, 0], [0.5, 0.5, 0, 0]]), [1, 0], [1, -1]),
+    ],
+)
+def test_a_code_is_the_class_that_is_probable_enough(probabilities, votes, expected):
+    codes = choose_codes(probabilities, 0.7, votes=np.array(votes, np.int8)[:, None])
+    assert codes.tolist() == expected
+
+
+def test_a_graded_edema_is_an_edema():
+    grade = np.array([[0.1, 0.5, 0.3, 0.1], [0.9, 0.1, 0, 0], [0.2, 0.8, 0, 0], [0.9, 0.1, 0, 0]])
+    given = {"edema_severity": grade, "Edema": positive([0.2, 0.4, np.nan, np.nan])}
+    edema = imply_probabilities(given, unread(given)).probabilities["Edema"]
+    assert edema[:3, 1] == pytest.approx([0.9, 0.4, 0.8])
+    assert np.isnan(edema[3]).all()
+
+
+@pytest.mark.parametrize(("child", "parent"), [pair for pair in PARENTS.items() if pair[1]])
+def test_a_finding_is_also_its_parent(child, parent):
+    given = {child: positive([0.8, 0.1, np.nan]), parent: positive([0.2, 0.4, 0.3])}
+    agreed = imply_probabilities(given, unread(given)).probabilities
+    assert agreed[parent][:, 1] == pytest.approx([0.8, 0.4, 0.3])
+    assert (agreed[child][:2] == given[child][:2]).all()
+
+
+@pytest.mark.parametrize("pathology", PATHOLOGIES)
+def test_no_finding_is_not_beside_a_pathology(pathology):
+    given = {"No Finding": positive([0.9, 0.9, np.nan]), pathology: positive([0.8, np.nan, 0.8])}
+    normal = imply_probabilities(given, unread(given)).probabilities["No Finding"][:, 1]
+    assert normal[:2] == pytest.approx([0.2, 0.9])
+    assert np.isnan(normal[2])
+
+
+def test_devices_are_beside_no_finding():
+    given = {"No Finding": positive([0.9]), "Support Devices": positive([0.9])}
+    assert imply_probabilities(given, unread(given)).probabilities["No Finding"][0, 1] == 0.9
+
+
+def test_audited_reads_stay_and_exclude():
+    given = {
+        "No Finding": positive([0.9, 1, 0.1]),
+        "Edema": positive([0, 0.7, 0.6]),
+        "Vascular Congestion": positive([0.9, 0.9, np.nan]),
+        "edema_severity": np.array([[0.1, 0.9, 0, 0]] * 3),
+    }
+    reads = unread(given)
+    reads["Edema"][0], reads["No Finding"][1] = 0, 1
+    agreed = imply_probabilities(given, reads)
+    values = agreed.probabilities
+    assert values["Edema"][:, 1] == pytest.approx([0, 0, 0.9])
+    assert values["Vascular Congestion"][:2, 1] == pytest.approx([0, 0])
+    assert values["edema_severity"][:, 0] == pytest.approx([1, 1, 0.1])
+    assert values["No Finding"][:, 1] == pytest.approx([0.9, 1, 0.1])
+    assert not agreed.contradictions
+
+
+def test_reads_that_contradict_each_other_stay_and_are_counted():
+    given = {
+        "No Finding": positive([1, 1]),
+        "Edema": positive([1, 0]),
+        "edema_severity": np.array([[0, 1, 0, 0], [0, 0, 1, 0.0]]),
+    }
+    reads = {
+        "No Finding": np.array([1, 1], np.int8),
+        "Edema": np.array([1, 0], np.int8),
+        "edema_severity": np.array([1, 2], np.int8),
+    }
+    agreed = imply_probabilities(given, reads)
+    assert all((agreed.probabilities[name] == given[name]).all() for name in given)
+    assert agreed.contradictions == (
+        "1 audited reads of edema_severity though not of Edema",
+        "1 audited reads of No Finding beside a pathology",
+    )
+
+
+def test_implications_hold_in_the_table_and_can_be_left_out(tmp_path):
+    columns = ("No Finding", "Edema", "Vascular Congestion", "edema_severity")
+    _, matrix = plant(6, 400, columns=columns)
+    held = write(tmp_path / "held.parquet", combine_votes(matrix))
+    assert (held["Edema_p"] >= held["Vascular Congestion_p"] - 1e-6).all()
+    assert (held["Edema_p"] >= 1 - held["edema_p0"] - 1e-6).all()
+    assert (held["No Finding_p"] <= 1 - held["Edema_p"] + 1e-6).all()
+    assert (held.loc[(held["edema_severity"] > 0).fillna(False), "Edema"] == 1).all()
+    assert not ((held["No Finding"] == 1) & (held["Edema"] == 1)).any()
+    free = write(
+        tmp_path / "free.parquet", combine_votes(matrix, CombineSettings(implications=False))
+    )
+    assert (free["Edema_p"] < 1 - free["edema_p0"] - 0.1).any()
+
+
+def write(out, combination, labels=(), audited=None):
+    files = CombinedFiles(tuple(labels), audited, {})
+    write_combined(out, combination, files, began=time.monotonic())
+    return read_label_table(out)
+
+
+def test_a_table_holds_codes_and_probabilities(tmp_path):
+    truth, matrix = plant(7, 300, columns=("Edema", "Kyphosis", "edema_severity"))
+    matrix.votes[:, 0] = NOBODY
+    table = write(tmp_path / "t.parquet", combine_votes(matrix))
+    assert table["study_id"].tolist() == list(matrix.study_ids)
+    assert table.loc[0, ["Edema", "Edema_p", "edema_severity", "edema_p0"]].isna().all()
+    assert table["Fracture_p"].isna().all()
+    assert (table["Kyphosis"][1:] == truth[1, 1:]).mean() > 0.8
+    assert table[[f"edema_p{level}" for level in range(4)]][1:].sum(axis=1).to_numpy() == (
+        pytest.approx(1, abs=1e-5)
+    )
+
+
+def mention(finding, start):
+    numbers = {"start": start, "end": start + 4, "cue_start": None, "cue_end": None}
+    words = dict.fromkeys(("section", "rule", "change", "grade", "laterality", "anatomy"), "")
+    return {"finding": finding, "assertion": "positive", **numbers, **words}
+
+
+def test_evidence_is_that_of_all_label_tables(tmp_path):
+    first, second, other = tmp_path / "a.parquet", tmp_path / "b.parquet", tmp_path / "c.csv"
+    edema, mass = mention("Edema", 3), mention("Mass", 9)
+    write_label_table(
+        first, [{"study_id": "x", "evidence": [edema, mass]}, {"study_id": "y", "evidence": []}]
+    )
+    write_label_table(
+        second, [{"study_id": "y", "evidence": [mass]}, {"study_id": "x", "evidence": [edema]}]
+    )
+    write_label_table(tmp_path / "d.parquet", [{"study_id": "x"}])
+    files = [first, second, other, tmp_path / "d.parquet"]
+    evidence = unite_evidence(["x", "z", "y"], files).to_pylist()
+    assert evidence == [[edema, mass, edema], [], [mass]]
+
+
+def test_a_manifest_names_parents_parameters_and_reads(tmp_path):
+    truth, matrix = plant(8, 300, columns=("Edema", "Fracture"))
+    matrix.votes[1, :, 1:] = NOBODY
+    reads = np.full(truth.shape, NOBODY, np.int8)
+    reads[0, :50] = truth[0, :50]
+    labels, audited = tmp_path / "labels.csv", tmp_path / "reads.csv"
+    labels.write_text("study_id,Edema\ns0,1\n")
+    audited.write_text("study_id,Edema\ns0,1\n")
+    out = tmp_path / "sub" / "t.parquet"
+    write(out, combine_votes(matrix, audited=reads), [labels], audited)
+    manifest = read_manifest(out)
+    assert [(one.kind, one.name) for one in manifest.parents] == [
+        ("label file", "labels.csv"),
+        ("audited reads", "reads.csv"),
+    ]
+    assert manifest.parents[0].path == "../labels.csv"
+    assert manifest.parameters["audited"] == {"Edema": 50}
+    edema = manifest.parameters["columns"]["Edema"]
+    assert edema["confusion"].keys() == set(matrix.labelers)
+    assert edema["confusion"]["labeler 0"][1][1] == pytest.approx(0.95, abs=0.08)
+    assert sum(edema["prior"]) == pytest.approx(1, abs=1e-5)
+    assert manifest.parameters["columns"]["Fracture"] == {"model": "share of votes"}
+    assert {"column": "Fracture", "says": NO_MODEL} in manifest.parameters["warnings"]
+    assert manifest.counts["Edema"]["positive"] > 0
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path):
+    _, matrix = plant(9, 300)
+    for name in ("a", "b"):
+        write(tmp_path / f"{name}.parquet", combine_votes(matrix, CombineSettings(seed=3)))
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
