@@ -6,7 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data_cards.label_table import read_label_table, write_label_table
 from joint.targets import finding_targets, severity_targets
+from text_labeler.combined_table import make_table
+from text_labeler.combining import combine_votes
+from text_labeler.label_matrix import LabelerVotes, join_votes
 from vision.uncertain_labels import IgnoreSettings, OnesSettings, SoftSettings
 
 SOFT = {f"edema_p{level}": [None, None, 0.1, 0.2] for level in range(4)}
@@ -46,3 +50,29 @@ def test_uncertain_teaches_what_the_policy_says(policy, expected, is_known):
     assert known[:, 0].tolist() == is_known
     assert not known[:, 1].any()
     assert values.dtype == np.float32
+
+
+def test_a_combined_table_teaches_its_probabilities(tmp_path):
+    """Three labelers that often disagree, and one study on which nobody votes."""
+    rng = np.random.default_rng(0)
+    ids = tuple(f"s{n}" for n in range(200))
+    labelers = []
+    for name in "abc":
+        grades = rng.integers(0, 4, 200).astype(np.int8)
+        votes = {"Edema": np.minimum(grades, 1), "edema_severity": grades}
+        for given in votes.values():
+            given[0] = -1
+        labelers.append(LabelerVotes(name, name, ids, votes))
+    combination = combine_votes(join_votes(labelers).matrix)
+    write_label_table(tmp_path / "combined.parquet", make_table(combination))
+    table = read_label_table(tmp_path / "combined.parquet")
+    severity = severity_targets(table)
+    edema = finding_targets(table, ["Edema", "Fracture"], uncertain=SoftSettings(), seed=0)
+    assert severity.known.tolist() == [False] + [True] * 199
+    assert edema.known[:, 0].tolist() == severity.known.tolist()
+    assert not edema.known[:, 1].any()
+    soft = combination.probabilities
+    assert severity.values[1:] == pytest.approx(soft["edema_severity"][1:], abs=1e-6)
+    assert edema.values[1:, 0] == pytest.approx(soft["Edema"][1:, 1], abs=1e-6)
+    assert (table["Edema"] == -1).any()
+    assert table["edema_severity"].isna().sum() > 1
