@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -33,6 +33,9 @@ Kind = Literal[
 ]
 """A label file is another's output in CSV; a label table is Kerley's, with a manifest; a reference
 is what images show, which a run is held against."""
+
+
+Plain = bool | int | float | str
 
 
 class LineageError(ValueError):
@@ -64,8 +67,8 @@ class Parent(Settings):
 class LineageNode(Settings):
     """A thing in the graph; `parents` are the hashes of others in it.
 
-    counts: numbers of what it holds; facts: short words on how it was made; parameters: a
-    model's; created: ISO date and time, "" where it is not known.
+    counts: numbers of what it holds; facts: short words and hashes on how it was made;
+    parameters: a model's plain ones; created: ISO date and time, "" where it is not known.
     """
 
     kind: Kind
@@ -73,7 +76,7 @@ class LineageNode(Settings):
     hash: str
     counts: dict[str, int] = Field(default_factory=dict)
     facts: dict[str, str] = Field(default_factory=dict)
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: dict[str, Plain] = Field(default_factory=dict)
     created: str = ""
     parents: tuple[str, ...] = ()
 

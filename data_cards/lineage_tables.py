@@ -5,17 +5,18 @@ The walk reads manifests only; `find_change` reads the things themselves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from configs.files import hash_file
+from configs.files import hash_file, hash_json
 from data_cards.corpora import CORPORA
 from data_cards.label_table import LabelTableManifest, manifest_path
-from data_cards.lineage import Lineage, LineageError, LineageNode, Parent
+from data_cards.lineage import Lineage, LineageError, LineageNode, Parent, Plain
 from data_cards.report_folder import read_report_folder
 from data_cards.study import CorpusError
+from data_cards.transition import ConsensusSource, ReportToImage
 
 AS_IT_WAS = "as it was"
 CHANGED = "changed since"
@@ -60,10 +61,25 @@ def trace_table(trace: Trace, file: Path, sha256: str) -> str:
     return _trace(trace, _Table(file, sha256), ())
 
 
-def recorded_hash(file: Path) -> str:
-    """Give the hash that a table's manifest names for it, that of its bytes where it has none."""
-    manifest = read_any_manifest(file)
-    return hash_file(file) if manifest is None else manifest.table_hash
+def trace_transition(trace: Trace, transition: ReportToImage, file: Path | None) -> str:
+    """Add a report→image transition with the reads and labels behind it; `file`: where it lies."""
+    source, own = transition.source, transition.content_hash
+    if not isinstance(source, ConsensusSource):
+        name = source.name if file is None else file.name
+        told = {"prior": source.name}
+        return trace.add(LineageNode(kind="transition", name=name, hash=own, facts=told), file)
+    reads = LineageNode(kind="audited reads", name=source.file, hash=source.sha256)
+    labels = LineageNode(kind="label table", name=source.labels_file, hash=source.labels_sha256)
+    node = LineageNode(
+        kind="transition",
+        name="transition" if file is None else file.name,
+        hash=own,
+        counts={"images": source.images, "studies": source.studies},
+        facts={"prior": source.prior},
+        created=source.created,
+        parents=(trace.add(reads), trace.add(labels)),
+    )
+    return trace.add(node, file)
 
 
 def read_any_manifest(file: Path) -> LabelTableManifest | None:
@@ -75,6 +91,24 @@ def read_any_manifest(file: Path) -> LabelTableManifest | None:
         return LabelTableManifest.model_validate_json(beside.read_text(encoding="utf-8"))
     except ValueError as error:
         raise LineageError(f"{beside}: not a label table's manifest: {error}") from error
+
+
+def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Plain]:
+    """Give the numbers, switches and single words of a model's parameters, `settings.rate` → value.
+
+    Its matrices and remarks stay in the manifest, whose hash of them the node's facts hold.
+    """
+    plain: dict[str, Plain] = {}
+    for name, value in parameters.items():
+        inner = (
+            {f"{name}.{key}": one for key, one in value.items()}
+            if isinstance(value, dict)
+            else {name: value}
+        )
+        for key, one in inner.items():
+            if isinstance(one, bool | int | float) or (isinstance(one, str) and one.isidentifier()):
+                plain[key] = one
+    return plain
 
 
 def find_change(node: LineageNode, place: Path) -> str:
@@ -109,18 +143,17 @@ def _trace(trace: Trace, table: _Table, above: Sequence[_Table]) -> str:
     parents = tuple(
         _trace_parent(trace, parent, manifest, (*above, table)) for parent in _parents_of(manifest)
     )
-    told = {
-        "labeler": manifest.labeler,
-        "labeler_version": manifest.labeler_version,
-        "profile": manifest.profile,
-    }
+    told = (manifest.labeler, manifest.labeler_version, manifest.profile)
+    facts = {"labeler": " ".join(part for part in told if part)}
+    if manifest.parameters:
+        facts["parameters"] = hash_json(manifest.parameters)
     node = LineageNode(
         kind="label table",
         name=name,
         hash=table.sha256,
         counts={"studies": manifest.studies},
-        facts={key: value for key, value in told.items() if value},
-        parameters=manifest.parameters,
+        facts=facts,
+        parameters=plain_parameters(manifest.parameters),
         created=manifest.created,
         parents=parents,
     )

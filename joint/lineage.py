@@ -16,12 +16,13 @@ from pydantic import ValidationError
 
 from configs.files import hash_file, hash_json, write_text
 from data_cards.lineage import Lineage, LineageError, LineageNode, Parent
-from data_cards.lineage_tables import Trace, trace_table
+from data_cards.lineage_tables import Trace, trace_table, trace_transition
 from joint.prepare import name_cache, name_labels
 from joint.run_folder import RunFolder
 from joint.run_record import RunPlace
 from joint.run_settings import RunSettings
 from vision.grader_card import WEIGHTS_NAME, read_card
+from vision.report_to_image import ForwardCorrection, load_correction
 
 UNPLACED = ("settings", "tokenizer", "split")
 """Hashes of a run that name no thing on disk of its own."""
@@ -30,9 +31,9 @@ UNPLACED = ("settings", "tokenizer", "split")
 def record_run(place: RunPlace) -> Lineage:
     """Write the lineage of a run that begins; of one that goes on, what stands is kept."""
     counts = {
-        "training images": len(place.prepared.rows("train")),
-        "validation images": len(place.prepared.rows("validate")),
-        "test images": len(place.prepared.rows("test")),
+        "train": len(place.prepared.rows("train")),
+        "validate": len(place.prepared.rows("validate")),
+        "test": len(place.prepared.rows("test")),
     }
     trace = trace_run(place.settings, place.folder, place.hashes)
     studies, images = len(place.prepared.studies), len(place.prepared.images)
@@ -119,6 +120,11 @@ def trace_run(settings: RunSettings, folder: RunFolder, hashes: Mapping[str, str
     if "encoder_weights" in hashes and weights is not None:
         node = LineageNode(kind="weights", name=weights.path.name, hash=hashes["encoder_weights"])
         parents.append(trace.add(node, weights.path))
+    correction = load_correction(settings.task.report_to_image)
+    if correction is not None:
+        asked = settings.task.report_to_image
+        file = asked.path if isinstance(asked, ForwardCorrection) else None
+        parents.append(trace_transition(trace, correction, file))
     node = LineageNode(
         kind="run",
         name=folder.path.resolve().name,

@@ -8,6 +8,9 @@ from pathlib import Path
 from configs.files import hash_file
 from data_cards.lineage import LineageNode
 from data_cards.lineage_tables import AS_IT_WAS, CHANGED, NOT_FOUND, find_change
+from data_cards.transition import TransitionError, read_transition
+from data_cards.transition_estimate import named_transition
+from data_cards.transition_priors import TRANSITION_PRIORS
 from joint.lineage_trace import Found
 from joint.run_folder import RunFolder
 from joint.run_settings import hash_training
@@ -34,6 +37,8 @@ def check_lineage(found: Found, *, whole: bool = False) -> dict[str, str]:
 def _check(node: LineageNode, place: Path | None, *, whole: bool) -> str:
     if node.kind == "rules":
         return _check_rules(node, place)
+    if node.kind == "transition" and place is None:
+        return _check_prior(node)
     if place is None or not place.exists():
         return NOT_FOUND
     if node.kind == "image cache":
@@ -74,6 +79,20 @@ def _check_run(node: LineageNode, place: Path) -> str:
     return AS_IT_WAS if is_same else CHANGED
 
 
+def _check_transition(node: LineageNode, place: Path) -> str:
+    try:
+        is_same = read_transition(place).content_hash == node.hash
+    except TransitionError:
+        return CHANGED
+    return AS_IT_WAS if is_same else CHANGED
+
+
+def _check_prior(node: LineageNode) -> str:
+    if node.name not in TRANSITION_PRIORS:
+        return NOT_FOUND
+    return AS_IT_WAS if named_transition(node.name).content_hash == node.hash else CHANGED
+
+
 def _check_grader(node: LineageNode, place: Path) -> str:
     try:
         read_card(place)
@@ -84,5 +103,6 @@ def _check_grader(node: LineageNode, place: Path) -> str:
 
 CHECKS: Mapping[str, Callable[[LineageNode, Path], str]] = {
     "run": _check_run,
+    "transition": _check_transition,
     "grader": _check_grader,
 }

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from data_cards.lineage import Lineage, LineageNode
 from joint.lineage_layout import plain_parents
 
 HASH_LETTERS = 12
-NAME_LETTERS = 36
-UNTOLD = frozenset({"settings", "tokenizer", "split", "note"})
-"""Facts that are hashes, or stand on a line of their own."""
+NAME_LETTERS = 30
+HASHES = frozenset({"settings", "parameters"})
+UNTOLD = frozenset({"tokenizer", "split", "note"})
+"""Facts that are in the JSON only, or told in words."""
 
 
 def describe_lineage(lineage: Lineage, statuses: Mapping[str, str]) -> list[str]:
@@ -55,16 +55,11 @@ def tell_counts(node: LineageNode, letters: int | None = None) -> str:
 
 def tell_facts(node: LineageNode) -> str:
     """Give what is short to say on how a thing was made."""
-    said = [f"{name} {value}" for name, value in node.facts.items() if name not in UNTOLD]
-    said += (
-        [f"settings {node.facts['settings'][:HASH_LETTERS]}"] if "settings" in node.facts else []
+    return ", ".join(
+        f"{name} {value[:HASH_LETTERS] if name in HASHES else value}"
+        for name, value in node.facts.items()
+        if name not in UNTOLD
     )
-    return ", ".join(said)
-
-
-def tell_parameters(node: LineageNode) -> str:
-    """Give a model's plain parameters; of lists and tables only how much they hold."""
-    return ", ".join(f"{name} {_short(value)}" for name, value in node.parameters.items())
 
 
 def shorten(name: str, letters: int = NAME_LETTERS) -> str:
@@ -86,14 +81,6 @@ def _describe(
     head = (f"{lines}{node.kind}", shorten(node.name), node.hash[:HASH_LETTERS])
     if is_again:
         return (*head, "", "", "as above")
-    told = [tell_counts(node), tell_facts(node), tell_parameters(node), node.facts.get("note", "")]
+    told = [tell_counts(node), tell_facts(node), node.facts.get("note", "")]
     status = statuses.get(node.hash, "")
     return (*head, status, tell_date(node), "; ".join(part for part in told if part))
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, dict | list):
-        return f"({len(value)})"
-    return shorten(str(value))

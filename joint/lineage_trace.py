@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from data_cards.lineage import Kind, Lineage, LineageError, LineageNode
-from data_cards.lineage_tables import Trace, recorded_hash, trace_table
+from data_cards.lineage_tables import NO_MANIFEST, Trace, read_any_manifest, trace_table
 from joint.lineage import UNPLACED, grader_node, read_lineage, run_hash, trace_run
 from joint.prepare import name_cache, name_labels
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings, TableLabels
 from vision.grader_card import CARD_NAME, read_card
+from vision.report_to_image import ForwardCorrection
 
 NAMED_IN_GRADERS: Mapping[str, Kind] = {
     "corpus": "corpus listing",
@@ -43,7 +44,9 @@ def find_lineage(given: Path) -> Found:
     GraderError and RunFolderError for a damaged grader or run.
     """
     if given.is_file():
-        return _find_of_table(given)
+        run = RunFolder(given.parent)
+        is_predictions = given.name == run.predictions.name and run.settings_file.is_file()
+        return _find_of_run(run) if is_predictions else _find_of_table(given)
     if (given / CARD_NAME).is_file():
         return _find_of_grader(given)
     if (given / "settings.yaml").is_file():
@@ -58,8 +61,11 @@ def find_lineage(given: Path) -> Found:
 def _find_of_table(table: Path) -> Found:
     if table.suffix != ".parquet":
         raise LineageError(f"{table}: not a label table in Parquet; other files have no manifest")
+    manifest = read_any_manifest(table)
+    if manifest is None:
+        raise LineageError(f"{table}: {NO_MANIFEST}")
     trace = Trace()
-    trace_table(trace, table, recorded_hash(table))
+    trace_table(trace, table, manifest.table_hash)
     return Found(trace.lineage(), trace.places)
 
 
@@ -112,27 +118,29 @@ def _read_provenance(grader: Path, hashes: Mapping[str, str]) -> Lineage:
 
 def _find_places(lineage: Lineage, settings: RunSettings, folder: RunFolder) -> dict[str, Path]:
     """Say where the settings and the manifests put the things of a run's lineage."""
-    data, nodes = settings.data, {node.hash: node for node in lineage.nodes}
-    cached = [nodes[n] for n in nodes if nodes[n].kind == "image cache"]
-    listed = cached[-1].parents[0] if cached and cached[-1].parents else ""
-    own = {
+    data, task, nodes = settings.data, settings.task, {node.hash: node for node in lineage.nodes}
+    weights = getattr(task.tower.encoder, "weights", None)
+    corrected = task.report_to_image
+    by_kind = {
         "run": folder.path,
         "predictions": folder.predictions,
         "grader": folder.grader,
         "image cache": name_cache(data),
         "reference": settings.evaluation.reference,
+        "weights": None if weights is None else weights.path,
+        "transition": corrected.path if isinstance(corrected, ForwardCorrection) else None,
     }
-    places = {n.hash: place for n in lineage.nodes if (place := own.get(n.kind)) is not None}
-    if listed:
-        places[listed] = data.root
-    for parent in (p for node in lineage.nodes if node.kind == "run" for p in node.parents):
-        if parent in nodes and nodes[parent].kind == "label table":
+    places = {n.hash: place for n in lineage.nodes if (place := by_kind.get(n.kind)) is not None}
+    listed = {
+        corpus for node in lineage.nodes if node.kind == "image cache" for corpus in node.parents
+    }
+    places |= dict.fromkeys(listed, data.root)
+    run_parents = [name for node in lineage.nodes if node.kind == "run" for name in node.parents]
+    for name in run_parents:
+        if name in nodes and nodes[name].kind == "label table":
             trace = Trace()
-            trace_table(trace, name_labels(data, listed), parent)
+            trace_table(trace, name_labels(data, next(iter(listed), "")), name)
             places = {**trace.places, **places}
-        weights = getattr(settings.task.tower.encoder, "weights", None)
-        if parent in nodes and nodes[parent].kind == "weights" and weights is not None:
-            places[parent] = weights.path
     return places
 
 
@@ -143,14 +151,17 @@ def _anchor(settings: RunSettings, folder: RunFolder) -> RunSettings:
         base = base.parents[len(out.parts) - 1]
     else:
         base = Path.cwd()
-    data, reference = settings.data, settings.evaluation.reference
+    data, evaluation, task = settings.data, settings.evaluation, settings.task
     moved: dict[str, Any] = {"root": base / data.root, "work": base / data.work}
     if isinstance(data.labels, TableLabels):
-        path = base / data.labels.path
-        moved["labels"] = data.labels.model_copy(update={"path": path})
-    evaluation = settings.evaluation
-    if reference is not None:
-        evaluation = evaluation.model_copy(update={"reference": base / reference})
-    return settings.model_copy(
-        update={"data": data.model_copy(update=moved), "evaluation": evaluation}
-    )
+        moved["labels"] = data.labels.model_copy(update={"path": base / data.labels.path})
+    data = data.model_copy(update=moved)
+    if evaluation.reference is not None:
+        reference = base / evaluation.reference
+        evaluation = evaluation.model_copy(update={"reference": reference})
+    correction = task.report_to_image
+    if isinstance(correction, ForwardCorrection) and correction.path is not None:
+        correction = correction.model_copy(update={"path": base / correction.path})
+        task = task.model_copy(update={"report_to_image": correction})
+    changed = {"data": data, "evaluation": evaluation, "task": task}
+    return settings.model_copy(update=changed)
