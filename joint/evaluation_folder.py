@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from configs.files import hash_file
 from data_cards.findings import FINDINGS
 from data_cards.label_table import probability_column
+from data_cards.lineage import Kind, Parent
 from joint.evaluation import fit_likely_grades, fit_risk_threshold
 from joint.predictions import (
     CALIBRATED,
@@ -48,10 +50,20 @@ def write_run_evaluation(
         images, seed=seed, resamples=asked.resamples, sets=sets, threshold=threshold
     )
     record |= {"against": "report" if grades is None else "reference"}
+    record |= {"parents": _name_parents(folder, file)}
     arms = {"before calibration": test[list(RAW)].to_numpy()}
     arms |= {"after calibration": images.probabilities}
     names = write_evaluation(out, record, arms, images.levels, threshold=threshold)
     return [EVALUATION_NAME, *names]
+
+
+def _name_parents(folder: RunFolder, reference: Path | None) -> list[dict[str, str | None]]:
+    """Name what was evaluated, and against what, by hash; an evaluation is shown to others."""
+    named: list[tuple[Kind, Path]] = [("predictions", folder.predictions)]
+    named += [] if reference is None else [("reference", reference)]
+    return [
+        Parent(kind=kind, name=file.name, hash=hash_file(file)).model_dump() for kind, file in named
+    ]
 
 
 def _gather(
