@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from configs.files import write_json, write_text
+from text_labeler.gold import read_gold
 from text_labeler.labeler_analysis import AnalysisError, LabelerAnalysis
 from text_labeler.score_sheet import to_json
 
@@ -27,6 +28,20 @@ def write_analysis(path: Path, analysis: LabelerAnalysis) -> list[Path]:
     write_text(path, _make_csv(map(to_json, analysis.rows)))
     write_text(pairs, _make_csv(map(to_json, analysis.pairs)))
     return [path, pairs]
+
+
+def read_patients(path: Path, study_ids: Sequence[str]) -> list[str] | None:
+    """Return the patient of each study as the file of audited reads names them, if it does.
+
+    A study that is not in it gets its own id: nobody read it. Raises ScoringError as `read_gold`.
+    """
+    gold = read_gold(path)
+    frame = gold.severity if gold.findings is None else gold.findings
+    if frame is None or "patient_id" not in frame:
+        return None
+    known = frame.dropna(subset=["patient_id"])
+    patient_of = dict(zip(known["study_id"], known["patient_id"], strict=True))
+    return [patient_of.get(study, study) for study in study_ids]
 
 
 def check_analysis_ending(path: Path) -> None:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from configs.files import write_text
 from text_labeler.analysis_report import (
+    CONTRADICTED,
     SAME_RULES,
     describe_dependence,
     number_labelers,
@@ -40,6 +41,7 @@ class Mark(NamedTuple):
     lower: float
     upper: float
     title: str
+    is_contradicted: bool
 
 
 class Panel(NamedTuple):
@@ -84,6 +86,7 @@ def make_analysis_page(analysis: LabelerAnalysis, *, title: str = TITLE) -> str:
         has_uncertain=any(row.uncertain for row in analysis.rows),
         describe_dependence=describe_dependence,
         same_rules=SAME_RULES,
+        contradicted=CONTRADICTED,
         script=Markup(script),  # noqa: S704
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
@@ -131,6 +134,7 @@ def _make_mark(row: LabelerRow, place: int, start: float) -> Mark:
         _place(measured.lower, start) if has_reads else 0,
         _place(measured.upper, start) if has_reads else 0,
         ", ".join(said),
+        row.is_contradicted,
     )
 
 

@@ -11,13 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from text_labeler.label_matrix import SEVERITY
-from text_labeler.labeler_analysis import LabelerAnalysis, LabelerRow, PairRow
+from text_labeler.labeler_analysis import LabelerAnalysis, LabelerRow
+from text_labeler.labeler_pairs import PairRow
 from text_labeler.score_report import format_estimate, format_number, new_table
 
 PAIRS_EACH = 5
 """So many pairs stand beside each other: more would be wider than a terminal."""
 
-NAME_WIDTH = 26
+NAME_WIDTH = 24
 
 SAME_RULES = (
     "Two labelers that follow the same rules are one voice: name them with --same-rules, or the"
@@ -25,6 +26,13 @@ SAME_RULES = (
     " do. But labelers that share most of their errors can pass for the truth: then nothing is"
     " flagged, or it is the independent pairs. Audited reads tell: labelers that share rules are"
     " wrong together more often than by chance."
+)
+
+
+CONTRADICTED = (
+    "! What the label model thinks of these votes lies outside the measured interval: do not trust"
+    " its probabilities there. Labelers that only speak up for what is there want --silence"
+    " informative; labelers that share rules, --same-rules."
 )
 
 
@@ -46,6 +54,8 @@ def render_analysis(analysis: LabelerAnalysis) -> Iterator[RenderableType]:
     if any(row.estimated_accuracy >= 0 or row.correct + row.incorrect for row in speaking):
         yield _bold("How many of the votes are right: by the label model, and on n audited studies")
         yield _render_accuracies(speaking, analysis)
+        if any(row.is_contradicted for row in speaking):
+            yield Text(CONTRADICTED, style="dim")
     if len(analysis.labelers) > 1:
         yield _bold("Agreement, then Cohen's kappa (for grades with quadratic weights)")
         yield from _render_pairs(analysis)
@@ -147,6 +157,7 @@ def _render_accuracies(rows: Sequence[LabelerRow], analysis: LabelerAnalysis) ->
     for row in _add_headings(table, rows):
         estimated = (row.estimated_accuracy, row.estimated_sensitivity, row.estimated_specificity)
         cells = [format_number(value, digits=2) for value in estimated]
+        cells[0] += "!" if row.is_contradicted else " "
         if has_reads:
             cells.append(str(row.correct + row.incorrect))
             cells.extend(

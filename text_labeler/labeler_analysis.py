@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from text_labeler.label_matrix import LabelMatrix
 from text_labeler.label_model import LabelModelFit
 from text_labeler.label_model_fit import ABSTAIN, UNCERTAIN, Array, Votes
 from text_labeler.labeler_intervals import UNDEFINED, MeasuredAccuracy, measure_accuracies
+from text_labeler.labeler_pairs import PairRow, describe_pairs
 from text_labeler.score_intervals import Estimate
 
 NAN = float("nan")
@@ -73,35 +73,11 @@ class LabelerRow:
         """The classes that it ever votes for."""
         return tuple(k for k, number in enumerate(self.votes) if number)
 
-
-@dataclass(frozen=True)
-class PairRow:
-    """Two labelers on one column, over the `both` studies where each votes for a class.
-
-    `agreement`: the share where the class is the same. `kappa`: Cohen's, for grades with quadratic
-    weights (Cohen 1968, Psychol. Bull. 70:213), which for two classes are none. `expected`: the
-    agreement that the label model's independent errors give, and `z` how many standard errors it
-    is exceeded by; NaN unless the model found that they agree too often. `wrong_together`: audited
-    studies on which both are wrong and say the same; `wrong_by_chance`: so many of them were to be
-    expected if their errors were independent given the read.
-    """
-
-    column: str
-    first: str
-    second: str
-    both: int
-    agreement: float
-    kappa: float
-    expected: float
-    z: float
-    audited: int
-    wrong_together: int
-    wrong_by_chance: float
-
     @property
-    def is_dependent(self) -> bool:
-        """They agree more often than the truth that the model found explains."""
-        return not np.isnan(self.z)
+    def is_contradicted(self) -> bool:
+        """What the label model thinks of it lies outside the interval of what was measured."""
+        lower, upper = self.empirical_accuracy[1:]
+        return self.estimated_accuracy < lower or self.estimated_accuracy > upper
 
 
 @dataclass(frozen=True)
@@ -153,7 +129,7 @@ def analyse_labelers(
     for index, column in enumerate(matrix.columns):
         measured = measure_accuracies(matrix.votes[index], reads[index], known, randomness)
         rows.extend(_describe_labelers(matrix, column, fits.get(column), measured))
-        pairs.extend(_describe_pairs(matrix, column, reads[index], fits.get(column)))
+        pairs.extend(describe_pairs(matrix, column, reads[index], fits.get(column)))
     numbers = tuple(int(number) for number in (reads >= 0).sum(axis=1))
     return LabelerAnalysis(
         matrix.labelers, matrix.columns, shape[1], numbers, tuple(rows), tuple(pairs)
@@ -244,60 +220,3 @@ def _estimate(own: Votes, fit: LabelModelFit | None, place: int) -> tuple[float,
     if len(confusion) != 2:
         return accuracy, NAN, NAN
     return accuracy, float(confusion[1, 1]), float(confusion[0, 0])
-
-
-def _describe_pairs(
-    matrix: LabelMatrix, column: str, reads: Votes, fit: LabelModelFit | None
-) -> Iterator[PairRow]:
-    votes, classes = matrix.column(column), matrix.classes(column)
-    excess = {} if fit is None else {(one.first, one.second): one for one in fit.dependent}
-    for first, second in combinations(range(len(matrix.labelers)), 2):
-        pair = votes[:, [first, second]]
-        is_both = (pair >= 0).all(axis=1)
-        table = _cross(pair[is_both], classes)
-        by_read = [_cross(pair[is_both & (reads == k)], classes) for k in range(classes)]
-        together, by_chance = _count_shared_errors(by_read)
-        found = excess.get((first, second))
-        yield PairRow(
-            column=column,
-            first=matrix.labelers[first],
-            second=matrix.labelers[second],
-            both=int(table.sum()),
-            agreement=float(np.trace(table) / table.sum()) if table.any() else NAN,
-            kappa=_kappa(table),
-            expected=NAN if found is None else found.expected,
-            z=NAN if found is None else float(found.z),
-            audited=sum(int(one.sum()) for one in by_read),
-            wrong_together=together,
-            wrong_by_chance=by_chance,
-        )
-
-
-def _cross(pair: Votes, classes: int) -> NDArray[np.intp]:
-    """Count class votes of two labelers [studies, 2]: the first by row, the second by column."""
-    cells = pair[:, 0].astype(np.intp) * classes + pair[:, 1]
-    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
-
-
-def _count_shared_errors(by_read: Sequence[NDArray[np.intp]]) -> tuple[int, float]:
-    """Return how often both gave one wrong class, and how often independent errors would.
-
-    `by_read`: their cross table for each class that was read.
-    """
-    together, by_chance = 0, 0.0
-    for read, table in enumerate(by_read):
-        wrong = np.arange(len(table)) != read
-        together += int(np.diagonal(table)[wrong].sum())
-        same = table.sum(axis=1)[wrong] @ table.sum(axis=0)[wrong]
-        by_chance += float(same) / max(int(table.sum()), 1)
-    return together, by_chance
-
-
-def _kappa(table: NDArray[np.intp]) -> float:
-    """Return 1 − Σ w·observed / Σ w·expected, w the squared distance; NaN where both are sure."""
-    classes, total = len(table), table.sum()
-    distance = np.arange(classes)[:, None] - np.arange(classes)[None, :]
-    weights = distance.astype(float) ** 2
-    chance = np.outer(table.sum(axis=1), table.sum(axis=0)) / max(total, 1)
-    by_chance = float((weights * chance).sum())
-    return 1 - float((weights * table).sum()) / by_chance if by_chance else NAN

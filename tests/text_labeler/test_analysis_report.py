@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from data_cards.findings import CHEXPERT_OBSERVATIONS
-from text_labeler.analysis_files import write_analysis
+from text_labeler.analysis_files import read_patients, write_analysis
 from text_labeler.analysis_page import make_analysis_page, write_analysis_page
 from text_labeler.analysis_report import render_analysis
 from text_labeler.label_matrix import LabelMatrix
@@ -57,7 +57,7 @@ def test_the_tables_fit_a_terminal_and_leave_silent_labelers_out(analysis):
     assert max(map(len, lines)) <= 100
     cut = [line for line in lines if "…" in line]
     assert cut
-    assert all(line.index("…") == 25 for line in cut)  # names are cut, no number is
+    assert all(line.index("…") == 23 for line in cut)  # names are cut, no number is
     assert sum(line.startswith(" 1 our rules") for line in lines) == 2 * len(COLUMNS)
     assert sum(line.startswith(" 3 regex") for line in lines) == 2  # severity: votes, accuracy
 
@@ -110,6 +110,14 @@ def test_csv_holds_every_row_with_intervals_in_columns_of_their_own(analysis, tm
             assert float(written["empirical_accuracy_upper"]) == known.upper
     with pairs.open(newline="") as file:
         assert len(list(csv.DictReader(file))) == len(analysis.pairs)
+
+
+def test_patients_are_those_of_the_audited_reads(tmp_path):
+    path = tmp_path / "reads.csv"
+    path.write_text("subject_id,study_id,Edema\n7,1,1\n7,2,0\n,3,0\n")
+    assert read_patients(path, ["2", "1", "3", "4"]) == ["7", "7", "3", "4"]
+    path.write_text("study_id,Edema\n1,1\n")
+    assert read_patients(path, ["1"]) is None
 
 
 def test_another_ending_is_refused(analysis, tmp_path):
