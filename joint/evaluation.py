@@ -11,7 +11,14 @@ import pandas as pd
 
 from data_cards.findings import FINDINGS
 from data_cards.label_table import probability_column
-from joint.predictions import CALIBRATED, RAW, REPORTED, reported_column
+from joint.predictions import (
+    AS_REPORTED,
+    CALIBRATED,
+    RAW,
+    REPORTED,
+    report_columns,
+    reported_column,
+)
 from joint.run_settings import EvaluationSettings
 from vision.calibration import GradeCalibration
 from vision.calibration_choice import calibrate_across_folds, choose_severity_calibration
@@ -66,7 +73,8 @@ def fit_calibration(
 ) -> GradeCalibration | None:
     """Choose and fit a calibration on validation images (`choose_severity_calibration`).
 
-    None when too few of them have a target, or when none beats leaving the grades alone.
+    None when too few of them have a target, or when none beats leaving the grades alone, or when
+    a corrected run has nothing but reports to calibrate on, which would undo its correction.
 
     On the report's soft labels, or on the reference's grades of (at most `anchors`) validation
     studies: a systematic over-call of reports cannot be seen in the reports themselves.
@@ -91,7 +99,7 @@ def fit_likely_grades(
 
     Each image is calibrated by the other folds' images, and one image per patient counts. The
     promise is about grades like those trusted: the report's, unless there is a reference.
-    None when fewer than 20 patients have one.
+    None when fewer than 20 patients have one, or as in `fit_calibration` after a correction.
     """
     probabilities, levels = _draw_held_out(predictions, settings, reference, seed)
     if len(levels) < FEWEST_IMAGES:
@@ -122,7 +130,11 @@ def evaluate_predictions(
     resamples: int,
     seed: int,
 ) -> Evaluation:
-    """Hold the test images against the report's grade and, where given, the reference's."""
+    """Hold the test images against the report's grade and, where given, the reference's.
+
+    After a report→image correction it is p_report that is held against the report's grade, and
+    p_image against the reference's.
+    """
     test = predictions[predictions["split"] == "test"]
     grades = {"report": test["report_severity"]}
     if reference is not None:
@@ -133,7 +145,8 @@ def evaluate_predictions(
         known = test[levels.notna().to_numpy()]
         truth = levels[levels.notna()].to_numpy(dtype=np.int64)
         images[name] = len(known)
-        for kind, columns in (("raw", RAW), ("calibrated", CALIBRATED)):
+        raw, calibrated = report_columns(test) if name == "report" else (RAW, CALIBRATED)
+        for kind, columns in (("raw", raw), ("calibrated", calibrated)):
             tables[kind][name] = _measure(
                 known[list(columns)].to_numpy(),
                 truth,
@@ -165,7 +178,8 @@ def _trusted(
         known = _draw_anchors(validate, reference, settings.anchors, seed)
         levels = targets = reference.loc[known["study_id"]].to_numpy(np.int64)
     else:
-        known = validate[validate["report_severity"].notna()]
+        is_corrected = AS_REPORTED[0] in validate
+        known = validate[validate["report_severity"].notna() & (not is_corrected)]
         targets = known[list(REPORTED)].to_numpy()
         levels = known["report_severity"].to_numpy(np.int64)
     probabilities = known[list(RAW)].to_numpy()
@@ -180,6 +194,8 @@ def _draw_held_out(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one trusted image per patient, calibrated by others' images: [n, 4] and levels [n]."""
     trusted = _trusted(predictions, settings, reference, seed)
+    if not trusted.patients:
+        return trusted.probabilities, trusted.levels
     drawn = draw_one_per_patient(trusted.patients, seed=seed)
     calibrated = calibrate_across_folds(
         trusted.probabilities, trusted.targets, trusted.patients, seed=seed

@@ -17,6 +17,7 @@ from joint.predictions import (
     RAW,
     read_predictions,
     read_reference,
+    report_columns,
     reported_column,
 )
 from joint.run_folder import RunFolder
@@ -51,7 +52,8 @@ def write_run_evaluation(
     )
     record |= {"against": "report" if grades is None else "reference"}
     record |= {"parents": _name_parents(folder, file)}
-    arms = {"before calibration": test[list(RAW)].to_numpy()}
+    raw, _ = report_columns(test) if grades is None else (RAW, CALIBRATED)
+    arms = {"before calibration": test[list(raw)].to_numpy()}
     arms |= {"after calibration": images.probabilities}
     names = write_evaluation(out, record, arms, images.levels, threshold=threshold)
     return [EVALUATION_NAME, *names]
@@ -80,8 +82,9 @@ def _gather(
         for name in FINDINGS
         if reported_column(name) in test
     }
+    _, columns = report_columns(test) if grades is None else (RAW, CALIBRATED)
     images = GradedImages(
-        test[list(CALIBRATED)].to_numpy(),
+        test[list(columns)].to_numpy(),
         levels.to_numpy(np.int64),
         test["patient_id"].tolist(),
         findings=findings,

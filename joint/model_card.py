@@ -12,6 +12,7 @@ from joint.prepare import PreparedData
 from joint.run_record import RunRecord
 from joint.targets import severity_targets
 from vision.metrics import METRIC_LABELS
+from vision.report_to_image import load_correction
 
 TEMPLATE = "model_card.md.j2"
 
@@ -33,6 +34,7 @@ def write_model_card(record: RunRecord, figures: list[str]) -> None:
     text = environment.get_template(TEMPLATE).render(
         settings=record.place.settings,
         counts=count_splits(record.place.prepared),
+        correction=load_correction(record.place.settings.task.report_to_image),
         left_out=record.place.prepared.left_out,
         hashes=record.place.hashes,
         accepted=record.place.folder.read_accepted(),

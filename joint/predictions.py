@@ -29,6 +29,8 @@ LEVELS = range(SEVERITY_LEVELS)
 RAW = tuple(f"p{level}" for level in LEVELS)
 CALIBRATED = tuple(f"p{level}_calibrated" for level in LEVELS)
 REPORTED = tuple(f"report_p{level}" for level in LEVELS)
+AS_REPORTED = tuple(f"p{level}_reported" for level in LEVELS)
+"""p_report = p_image · T: there only where a run corrects from report to image."""
 PARENTS_KEY = b"kerley.parents"
 """Key of the Parquet metadata that holds a JSON list of `data_cards.lineage.Parent`."""
 
@@ -83,6 +85,27 @@ def add_calibrated(frame: pd.DataFrame, calibration: GradeCalibration | None) ->
     result = frame.copy()
     result[list(CALIBRATED)] = calibrated
     return result
+
+
+def add_reported(frame: pd.DataFrame, transition: torch.Tensor | None) -> pd.DataFrame:
+    """Return the predictions with p0_reported…p3_reported: what a report would say.
+
+    transition: P(report | image) [4, 4], row = image; the same predictions without one.
+    """
+    if transition is None:
+        return frame
+    result = frame.copy()
+    result[list(AS_REPORTED)] = frame[list(RAW)].to_numpy() @ transition.double().numpy()
+    return result
+
+
+def report_columns(frame: pd.DataFrame) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Name what is held against a report's grade: raw and calibrated columns.
+
+    With a report→image correction both are p_report, which is not calibrated.
+    """
+    is_corrected = AS_REPORTED[0] in frame
+    return (AS_REPORTED, AS_REPORTED) if is_corrected else (RAW, CALIBRATED)
 
 
 def write_predictions(path: Path, frame: pd.DataFrame, parents: Sequence[Parent] = ()) -> None:

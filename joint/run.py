@@ -35,6 +35,7 @@ from joint.metrics_log import MetricsLog
 from joint.model_card import write_model_card
 from joint.predictions import (
     add_calibrated,
+    add_reported,
     evaluation_rows,
     read_reference,
     tabulate_predictions,
@@ -53,6 +54,7 @@ from vision.encoder_weights import hash_encoder_weights
 from vision.encoders import check_encoder
 from vision.grading_task import GradingTask
 from vision.metrics import MetricsError
+from vision.report_to_image import hash_correction
 from vision.risk_limits import RiskThreshold
 
 logger = logging.getLogger(__name__)
@@ -133,8 +135,9 @@ def _run_locked(
         step = checkpoints.load_best(accelerator, task)
         outputs = loop.predict(evaluation_rows(prepared))
         weights = accelerator.get_state_dict(loop.model)
-        data = task.images if isinstance(task, JointTask) else task.data
-        frame = tabulate_predictions(outputs, prepared, data, settings.task.tower.findings)
+        grading = task.grading if isinstance(task, JointTask) else task
+        frame = tabulate_predictions(outputs, prepared, grading.data, settings.task.tower.findings)
+        frame = add_reported(frame, grading.transition)
         made = _evaluate(place, frame, outputs, grades)
         record("evaluate", step, made.evaluation.numbers())
     if accelerator.is_main_process:
@@ -180,7 +183,7 @@ def build_task(
     """Build model and task, the same on every process, and the hashes that name the run."""
     hashes = {"settings": hash_training(settings), **prepared.hashes}
     kind = settings.task
-    hashes |= hash_encoder_weights(kind.tower.encoder)
+    hashes |= hash_encoder_weights(kind.tower.encoder) | hash_correction(kind.report_to_image)
     images = grading_data(
         prepared, kind.tower.findings, uncertain=settings.data.uncertain, seed=settings.seed
     )

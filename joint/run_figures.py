@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from joint.metrics_log import MetricsLog
-from joint.predictions import CALIBRATED, RAW
+from joint.predictions import report_columns
 from joint.run_folder import RunFolder
 from vision.figures import confusion_matrices, loss_curves, reliability_diagram, roc_per_threshold
 from vision.metrics import confusion, predict_levels
@@ -22,7 +22,7 @@ def draw_run(folder: RunFolder, predictions: pd.DataFrame) -> list[str]:
     test = predictions[(predictions["split"] == "test") & predictions["report_severity"].notna()]
     if len(test):
         levels = test["report_severity"].to_numpy(np.int64)
-        raw, calibrated = (test[list(columns)].to_numpy() for columns in (RAW, CALIBRATED))
+        raw, calibrated = (test[list(columns)].to_numpy() for columns in report_columns(test))
         figures["confusion"] = confusion_matrices(
             {"against the report's grade": confusion(levels, predict_levels(calibrated))}
         )

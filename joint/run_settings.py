@@ -110,7 +110,7 @@ UNTRAINED = {
         "checkpoint_minutes": True,
         "keep_checkpoints": True,
     },
-    "task": {"tower": {"encoder": {"weights": {"path": True}}}},
+    "task": {"tower": {"encoder": {"weights": {"path": True}}}, "report_to_image": {"path": True}},
 }
 """Settings that do not change the weights; the data behind the paths has hashes of its own."""
 
