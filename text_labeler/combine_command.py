@@ -47,27 +47,34 @@ def combine(
         bool, typer.Option("--analyse", help="Print what each labeler is like, and how they agree.")
     ] = False,
     html: Annotated[Path | None, typer.Option(help="Write the analysis as a page.")] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option(help="Write all rows of the analysis: .json, or .csv with the pairs beside."),
+    ] = None,
     snorkel: Annotated[
         Path | None, typer.Option(help="Write the votes as Snorkel's matrices into this folder.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the starts and the intervals.")] = 0,
 ) -> None:
     """Combine several labelers into one table of probabilities, by a label model."""
+    from text_labeler.analysis_files import check_analysis_ending
     from text_labeler.combine_files import check_out, combine_files
     from text_labeler.combining import CombineSettings
     from text_labeler.labeler_files import parse_labeler
     from text_labeler.snorkel_matrix import write_snorkel
 
-    if not (out or analyse or html or snorkel):
-        raise CommandError("nothing to do: give --out, --analyse, --html or --snorkel")
+    if not (out or analyse or html or rows or snorkel):
+        raise CommandError("nothing to do: give --out, --analyse, --html, --rows or --snorkel")
     if out is not None:
         check_out(out, [parse_labeler(one)[1] for one in labels])
+    if rows is not None:
+        check_analysis_ending(rows)
     groups = tuple(tuple(group.split(",")) for group in same_rules or ())
     settings = CombineSettings(groups, silence, implications, sure, seed)
     combined = combine_files(labels, settings, audited=audited)
     _print_labelers(combined)
-    if analyse or html:
-        _show_analysis(combined, html, seed, is_printed=analyse)
+    if analyse or html or rows:
+        _show_analysis(combined, (html, rows), seed, is_printed=analyse)
     if snorkel is not None:
         files = write_snorkel(combined.matrix, snorkel)
         print(f"{snorkel}: {len(files)} matrices; uncertain votes abstain in them")
@@ -98,26 +105,37 @@ def _print_labelers(combined: CombinedLabelers) -> None:
 
 
 def _show_analysis(
-    combined: CombinedLabelers, html: Path | None, seed: int, *, is_printed: bool
+    combined: CombinedLabelers,
+    files: tuple[Path | None, Path | None],
+    seed: int,
+    *,
+    is_printed: bool,
 ) -> None:
     from rich.console import Console
 
+    from text_labeler.analysis_files import read_patients, write_analysis
+    from text_labeler.analysis_page import write_analysis_page
     from text_labeler.analysis_report import render_analysis
     from text_labeler.labeler_analysis import analyse_labelers
     from text_labeler.score_report import PLAIN_WIDTH
 
+    matrix, audited = combined.matrix, combined.files.audited
     analysis = analyse_labelers(
-        combined.matrix, combined.combination.fits, audited=combined.reads, seed=seed
+        matrix,
+        combined.combination.fits,
+        audited=combined.reads,
+        patients=None if audited is None else read_patients(audited, matrix.study_ids),
+        seed=seed,
     )
     if is_printed:
         console = Console(highlight=False)
         console = console if console.is_terminal else Console(width=PLAIN_WIDTH, highlight=False)
         for part in render_analysis(analysis):
             console.print(part)
+    html, rows = files
     if html is not None:
-        from configs.files import write_text
-        from text_labeler.analysis_page import make_analysis_page
-
-        title = f"Labelers: {', '.join(combined.matrix.labelers)}"
-        write_text(html, make_analysis_page(analysis, title=title))
+        write_analysis_page(html, analysis, title=f"Labelers: {', '.join(matrix.labelers)}")
         print(f"{html}: the analysis")
+    if rows is not None:
+        written = write_analysis(rows, analysis)
+        print(f"{', '.join(map(str, written))}: the rows of the analysis")

@@ -12,6 +12,7 @@ from data_cards.label_table import read_label_table, read_manifest
 from joint.targets import finding_targets, severity_targets
 from text_labeler.combining import CombineError
 from text_labeler.command_error import CommandError
+from text_labeler.labeler_analysis import AnalysisError
 from vision.uncertain_labels import SoftSettings
 
 STUDIES = 300
@@ -88,14 +89,17 @@ def test_combines_and_trains(files, tmp_path):
 
 def test_analyses_without_writing_a_table(files, tmp_path):
     folder, _ = files
-    page = tmp_path / "analysis.html"
+    page, rows = tmp_path / "analysis.html", tmp_path / "rows.csv"
     labels = [folder / f"{name}.csv" for name in ("llm", "regex", "old")]
     output = _run(
-        "combine", *labels, "--analyse", "--html", page, "--audited", folder / "reads.csv"
-    )
+        "combine", *labels, "--analyse", "--html", page, "--rows", rows,
+        "--audited", folder / "reads.csv",
+    )  # fmt: skip
     assert "Labelers (280 studies)" in output
     assert "<html" in page.read_text(encoding="utf-8")
-    assert [path.name for path in tmp_path.iterdir()] == ["analysis.html"]
+    assert rows.read_text(encoding="utf-8").startswith("column,labeler,studies,votes_0,votes_1")
+    written = sorted(path.name for path in tmp_path.iterdir())
+    assert written == ["analysis.html", "rows.csv", "rows_pairs.csv"]
 
 
 def test_snorkel_matrices_go_out_and_come_in(files, tmp_path):
@@ -124,6 +128,7 @@ def test_warns_of_labelers_with_no_study_in_common(files, tmp_path):
         (["{llm}"], CommandError, "nothing to do"),
         (["{llm}", "--out", "{folder}/t.csv"], CombineError, "expected a name that ends .parquet"),
         (["{mined}", "--out", "{mined}"], CombineError, "is one of the files to combine"),
+        (["{llm}", "--rows", "{folder}/rows.txt"], AnalysisError, "ends in .json or .csv"),
         (["{llm}", "--analyse", "--same-rules", "llm,x"], CombineError, "no labeler 'x'"),
         (["{llm}", "--analyse", "--audited", "{foreign}"], CombineError, "reads of no study"),
     ],
