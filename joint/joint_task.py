@@ -148,7 +148,7 @@ class JointTask:
             "distillation": distillation_loss(
                 self.grading.as_reported(outputs["severity_logits"]),
                 severity_probabilities(text_logits.detach()),
-                has_report & ~batch["has_severity"],
+                has_report & batch["report_is_whole"] & ~batch["has_severity"],
                 batch["ramp"],
             ),
         }

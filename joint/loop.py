@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from tqdm import tqdm
 
 from configs.settings import Settings
@@ -176,7 +177,7 @@ class Loop:
             parts=self._count_parts(max(gather.sizes)),
         )
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
-        values = _to_numbers(combined[0], torch.as_tensor(norm))
+        values = _to_numbers(combined[0], norm)
         if not self._update_weights(values):
             statistics.put_back()
             bad_inputs = self.task.find_bad_rows(prepared)[:own]
@@ -257,8 +258,10 @@ class Loop:
         return -(-share // self.settings.micro_batch) if self.settings.micro_batch else 1
 
 
-def _to_numbers(losses: GlobalLosses, norm: Tensor) -> dict[str, float]:
+def _to_numbers(losses: GlobalLosses, norm: Tensor | float) -> dict[str, float]:
     """Bring a step's numbers to the host, all in one transfer."""
+    # FSDP2 leaves the norm in parts, one on each process.
+    norm = norm.full_tensor() if isinstance(norm, DTensor) else torch.as_tensor(norm)
     named = {"stop": losses.flag_sum, "loss": losses.loss, "gradient_norm": norm}
     named |= {f"loss_{name}": mean for name, mean in losses.means.items()}
     numbers = torch.stack([value.detach().to(losses.loss) for value in named.values()]).tolist()

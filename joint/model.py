@@ -41,12 +41,13 @@ class JointModel(nn.Module):
         self.text_projection = nn.Linear(text.width, width)
         self.text_severity = SeverityHead(text.width)
         self.has_unit_length = contrastive.kind != "ranking" or contrastive.similarity == "cosine"
+        # One number each, but vectors: FSDP2 shares out no scalars.
         self.log_scale: nn.Parameter | None = None
         if contrastive.temperature is not None:
-            self.log_scale = nn.Parameter(torch.tensor(-math.log(contrastive.temperature)))
+            self.log_scale = nn.Parameter(torch.tensor([-math.log(contrastive.temperature)]))
         self.bias: nn.Parameter | None = None
         if contrastive.kind == "siglip":
-            self.bias = nn.Parameter(torch.tensor(contrastive.bias))
+            self.bias = nn.Parameter(torch.tensor([contrastive.bias]))
 
     def forward(self, batch: Batch) -> Batch:
         """Take images [n, 1, h, w] and, in training, token_ids and token_mask [n, length].

@@ -38,6 +38,7 @@ TOWER = TowerSettings(
     ),
     findings=("Cardiomegaly", "Edema"),
 )
+TINY_OPTIMIZER = OptimizerSettings(learning_rate=1e-3, warmup_steps=2)
 
 
 class ArrayCache:
@@ -110,9 +111,8 @@ def seed_everything() -> None:
 
 def tiny_loop(task, *, steps: int = 6, evaluate_every: int = 3, **changes) -> Loop:
     settings = LoopSettings(steps=steps, evaluate_every=evaluate_every, log_every=1, **changes)
-    optimizer = OptimizerSettings(learning_rate=1e-3, warmup_steps=2)
     accelerator = Accelerator(cpu=True, mixed_precision=settings.mixed_precision)
-    return Loop(task, accelerator, settings, optimizer)
+    return Loop(task, accelerator, settings, TINY_OPTIMIZER)
 
 
 def train(task, folder: Path, **changes):
