@@ -40,12 +40,14 @@ class Evaluation:
 
     A value is an interval where the sample allows one, a number where it allows only that, and
     None where it does not define the metric. findings: AUC and the like against the report.
+    is_corrected: the report's grade is held against p_report, not p_image (`report_columns`).
     """
 
     calibrated: Mapping[str, Mapping[str, Value]]
     raw: Mapping[str, Mapping[str, Value]]
     findings: Mapping[str, Mapping[str, float | None]]
     images: Mapping[str, int]
+    is_corrected: bool = False
 
     def numbers(self) -> dict[str, float | None]:
         """Flatten for `metrics.jsonl`: `report.auc_0v123`, `report.auc_0v123.low`, and so on."""
@@ -154,7 +156,13 @@ def evaluate_predictions(
                 resamples=resamples,
                 seed=seed,
             )
-    return Evaluation(tables["calibrated"], tables["raw"], _measure_findings(test), images)
+    return Evaluation(
+        tables["calibrated"],
+        tables["raw"],
+        _measure_findings(test),
+        images,
+        is_corrected=AS_REPORTED[0] in test,
+    )
 
 
 class _Trusted(NamedTuple):

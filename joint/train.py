@@ -50,7 +50,9 @@ def describe_result(result: RunResult) -> list[str]:
 def describe_evaluation(evaluation: Evaluation) -> list[str]:
     """Give the test metrics as tables in lines of text: severity per reference, then findings."""
     tables: Mapping[str, Mapping[str, object]] = evaluation.calibrated
-    lines = [f"{'on the image alone':24}" + "".join(f"{name:>26}" for name in tables)]
+    heads = {"report": "report (p_report)", "reference": "reference (p_image)"}
+    named = [heads[name] if evaluation.is_corrected else name for name in tables]
+    lines = [f"{'on the image alone':24}" + "".join(f"{head:>26}" for head in named)]
     lines.append(f"{'test images':24}" + "".join(f"{evaluation.images[n]:>26}" for n in tables))
     for metric, label in METRIC_LABELS.items():
         cells = [format_cell(values[metric]) for values in evaluation.calibrated.values()]

@@ -16,6 +16,7 @@ from joint.evaluation_folder import write_run_evaluation
 from joint.predictions import AS_REPORTED, RAW
 from joint.run import run_training
 from joint.run_settings import RunSettings
+from joint.train import describe_evaluation
 from tests.joint.tiny import TOWER, joint_settings, tiny_joint_task
 from tests.joint.tiny_corpus import STUDIES, TINY_CORPUS, grade_of, write_tiny
 from vision.grader import Grader
@@ -189,6 +190,9 @@ def test_the_image_is_calibrated_on_anchors_and_held_against_the_reference(
     shown = severity_metrics(test[list(RAW)].to_numpy(), levels)["ranked_probability_score"]
     found = result.evaluation.raw["reference"]["ranked_probability_score"]
     assert getattr(found, "value", found) == pytest.approx(shown)
+    heads = describe_evaluation(result.evaluation)[0]
+    assert "report (p_report)" in heads
+    assert "reference (p_image)" in heads
 
 
 def test_the_default_is_said_in_the_card(corpus, tmp_path) -> None:
