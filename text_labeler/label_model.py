@@ -121,7 +121,7 @@ def fit_label_model(
     labelers = votes.shape[1]
     groups = _number(settings.groups or tuple(range(labelers)))
     runs = _runs(patterns, settings, _options(patterns, groups, settings))
-    best = max(runs, key=lambda one: one.objective[-1])
+    best = max(runs, key=lambda one: round(one.objective[-1], 6))  # equal: the first start
     names = settings.names or tuple(f"labeler {index}" for index in range(labelers))
     evidence = Evidence(patterns, groups, names, runs, best)
     dependent = find_dependent(evidence)

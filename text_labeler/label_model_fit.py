@@ -70,10 +70,24 @@ class Run(NamedTuple):
 
 def group_patterns(votes: Votes, truth: Votes) -> Patterns:
     """Count equal rows once: EM then costs the same for 2,000 and 200,000 studies."""
-    rows, of_study, counts = np.unique(
-        np.column_stack([votes, truth]), axis=0, return_inverse=True, return_counts=True
+    table = np.column_stack([votes, truth])
+    _, one_of, of_study, counts = np.unique(
+        _row_numbers(table), return_index=True, return_inverse=True, return_counts=True
     )
-    return Patterns(rows[:, :-1], rows[:, -1], counts.astype(np.float64), of_study.reshape(-1))
+    rows = table[one_of]
+    return Patterns(rows[:, :-1], rows[:, -1], counts.astype(np.float64), of_study)
+
+
+def _row_numbers(table: Votes) -> NDArray[np.int64]:
+    """One number for each distinct row: sorting numbers is far quicker than sorting rows."""
+    base = int(table.max()) - UNCERTAIN + 1
+    numbers, size = np.zeros(len(table), dtype=np.int64), 1
+    for column in table.T:
+        if size > np.iinfo(np.int64).max // base:
+            numbers = np.unique(numbers, return_inverse=True)[1].astype(np.int64)
+            size = len(table)
+        numbers, size = numbers * base + (column - UNCERTAIN), size * base
+    return numbers
 
 
 def weigh_votes(votes: Votes, groups: NDArray[np.intp]) -> Array:
