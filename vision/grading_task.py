@@ -198,8 +198,8 @@ class GradingTask:
         return self.memory.state_dict() if self.memory else {}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what `state_dict` gave."""
-        if self.memory:
+        """Go on from what `state_dict` gave; a run that had no memory so far begins one."""
+        if self.memory and state:
             self.memory.load_state_dict(state)
 
     def evaluate(self, predict: Predict) -> dict[str, float | None]:

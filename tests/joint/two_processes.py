@@ -15,6 +15,7 @@ from accelerate import Accelerator
 from torch.nn.functional import normalize
 
 from joint.gather import RowGather
+from joint.joint_settings import JointLossSettings
 from joint.loop import share_sizes
 from joint.losses import contrastive_loss
 from joint.pair_rows import gather_pairs
@@ -22,24 +23,28 @@ from joint.run import leave_launch
 from tests.joint.contrastive_cases import CONTRASTIVE_LOSSES, choose_rows, random_pairs
 from tests.joint.tiny import tiny_joint_task, tiny_loop, train, weights_of
 from vision.batches import BatchSettings
+from vision.noise_robust_losses import ElrSettings
 
 WIDTH = 6
 DTYPES = (torch.float64, torch.float32)
 
 
-def train_unevenly(out: Path, name: str, *, is_double: bool = False, **changes) -> None:
+def train_unevenly(
+    out: Path, name: str, *, losses: JointLossSettings | None = None, is_double=False, **changes
+) -> None:
     """Train on 17 rows in batches of 8: the last batch of an epoch is one row."""
-    task = tiny_joint_task(batches=BatchSettings(size=8))
+    task = tiny_joint_task(batches=BatchSettings(size=8), losses=losses or JointLossSettings())
     object.__setattr__(task.images, "train", np.arange(17))
     if is_double:
         make_double(task)
     _, _, recorded = train(task, out / name / str(Accelerator(cpu=True).num_processes), **changes)
     if Accelerator(cpu=True).is_main_process:
-        losses = np.array(
+        steps = np.array(
             [[v["loss"], v["gradient_norm"]] for kind, _, v in recorded if kind == "train"]
         )
         scores = np.array([v["loss_severity"] for kind, _, v in recorded if kind == "validate"])
-        np.savez(out / f"{name}.npz", losses=losses, scores=scores, **weights_of(task))
+        state = {each: value.numpy() for each, value in task.state_dict().items()}
+        np.savez(out / f"{name}.npz", losses=steps, scores=scores, **state, **weights_of(task))
 
 
 def make_double(task) -> None:
@@ -105,6 +110,8 @@ def main(out: Path) -> None:
     train_unevenly(out, "uneven")
     train_unevenly(out, "micro", micro_batch=2, steps=3)
     train_unevenly(out, "double", is_double=True, steps=15, evaluate_every=15)
+    elr = JointLossSettings(noise=ElrSettings(kind="elr", momentum=0.5))
+    train_unevenly(out, "elr", losses=elr)
     # 0, 3, 6, … have no severity: dealt in turn, the second process has no labelled row here.
     take_one_step(out, "unlabelled_rank", np.array([1, 0, 2, 3, 4, 6, 7]))
     take_one_step(out, "empty_rank", np.array([4]))
