@@ -30,9 +30,9 @@ SAME_RULES = (
 
 
 CONTRADICTED = (
-    "! What the label model thinks of these votes lies outside the measured interval: do not trust"
-    " its probabilities there. Labelers that only speak up for what is there want --silence"
-    " informative; labelers that share rules, --same-rules."
+    "! The label model's estimate lies outside the measured interval: its probabilities are not to"
+    " be trusted there. Look for labelers that only speak up for what is there (--silence"
+    " informative), for labelers that share rules (--same-rules), or for too few labelers."
 )
 
 

@@ -22,6 +22,7 @@ from text_labeler.labeler_pairs import PairRow, describe_pairs
 from text_labeler.score_intervals import Estimate
 
 NAN = float("nan")
+NOTABLE = 0.05
 
 
 class AnalysisError(ValueError):
@@ -75,9 +76,10 @@ class LabelerRow:
 
     @property
     def is_contradicted(self) -> bool:
-        """What the label model thinks of it lies outside the interval of what was measured."""
-        lower, upper = self.empirical_accuracy[1:]
-        return self.estimated_accuracy < lower or self.estimated_accuracy > upper
+        """The model's estimate lies outside the measured interval, and 5 points or more away."""
+        value, lower, upper = self.empirical_accuracy
+        estimated = self.estimated_accuracy
+        return (estimated < lower or estimated > upper) and abs(estimated - value) >= NOTABLE
 
 
 @dataclass(frozen=True)
