@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
 
-from text_labeler.implications import imply_probabilities
+from text_labeler.implications import imply_codes, imply_probabilities
 from text_labeler.label_matrix import SEVERITY, LabelMatrix
 from text_labeler.label_model import LabelModelFit, LabelModelSettings, fit_label_model
 from text_labeler.label_model_fit import ABSTAIN, UNCERTAIN, Array, Votes
@@ -42,7 +42,8 @@ class Combination:
     """The labels of a matrix's studies.
 
     `probabilities` [studies, classes] by column, NaN where nobody voted or read. `codes` int8
-    [studies] by column: as votes, −1 for no label and −2 for uncertain. `fits` by column; a column
+    [studies] by column: as votes, −1 for no label and −2 for uncertain. `fits` by column, with NaN
+    on studies that were not fitted, since all labelers are silent and silence is ignored; a column
     without one has its votes' shares for probabilities, as a warning says. `audited` [columns,
     studies]: −1 where nobody read. `warnings`: column ("" for all) and words.
     """
@@ -69,40 +70,50 @@ def combine_votes(
     Raises CombineError for groups that name no labeler, or one twice.
     """
     settings = settings or CombineSettings()
-    group_of = _read_groups(matrix.labelers, settings)
     shape = matrix.votes.shape[:2]
     reads = np.full(shape, ABSTAIN, dtype=np.int8) if audited is None else audited
-    warnings: list[tuple[str, str]] = []
-    fits: dict[str, LabelModelFit] = {}
-    probabilities: dict[str, Array] = {}
-    for index, column in enumerate(tqdm(matrix.columns, desc="combine", unit=" columns")):
-        votes, truth = matrix.votes[index], reads[index]
-        voters = np.flatnonzero((votes != ABSTAIN).any(axis=0))
-        if len({group_of[matrix.labelers[place]] for place in voters}) < 2 and (truth < 0).all():
-            probabilities[column] = _share_votes(votes, matrix.classes(column))
-            warnings.append((column, NO_MODEL))
-        else:
-            model = _set_model(column, matrix, group_of, settings)
-            fits[column] = fit = fit_label_model(votes, model, truth=truth)
-            probabilities[column] = fit.probabilities.copy()
-            warnings.extend((column, words) for words in fit.warnings)
-        probabilities[column][(votes == ABSTAIN).all(axis=1) & (truth < 0)] = np.nan
+    fits, probabilities, warnings = _fit_columns(matrix, reads, settings)
+    read_of = dict(zip(matrix.columns, reads, strict=True))
     if settings.implications:
-        agreed = imply_probabilities(probabilities, dict(zip(matrix.columns, reads, strict=True)))
+        agreed = imply_probabilities(probabilities, read_of)
         probabilities = agreed.probabilities
         warnings.extend(("", words) for words in agreed.contradictions)
     codes = {
         column: choose_codes(probabilities[column], settings.sure, votes=matrix.votes[index])
         for index, column in enumerate(matrix.columns)
     }
+    if settings.implications:
+        imply_codes(codes, read_of)
     return Combination(matrix, settings, probabilities, codes, fits, reads, tuple(warnings))
+
+
+def _fit_columns(
+    matrix: LabelMatrix, reads: Votes, settings: CombineSettings
+) -> tuple[dict[str, LabelModelFit], dict[str, Array], list[tuple[str, str]]]:
+    group_of = _read_groups(matrix.labelers, settings)
+    warnings: list[tuple[str, str]] = []
+    fits: dict[str, LabelModelFit] = {}
+    probabilities: dict[str, Array] = {}
+    for index, column in enumerate(tqdm(matrix.columns, desc="combine", unit=" columns")):
+        votes, truth = matrix.votes[index], reads[index]
+        fit = _fit_column(votes, truth, _set_model(column, matrix, group_of, settings))
+        if fit is None:
+            probabilities[column] = _share_votes(votes, matrix.classes(column))
+            warnings.append((column, NO_MODEL))
+        else:
+            fits[column], probabilities[column] = fit, fit.probabilities.copy()
+            warnings.extend((column, words) for words in fit.warnings)
+        probabilities[column][(votes == ABSTAIN).all(axis=1)] = np.nan
+        probabilities[column][truth >= 0] = np.eye(matrix.classes(column))[truth[truth >= 0]]
+    return fits, probabilities, warnings
 
 
 def choose_codes(probabilities: Array, sure: float, *, votes: Votes) -> Votes:
     """Give the most probable class where it is at least `sure`, int8 [studies].
 
     Else −2 (uncertain) for a finding and −1 (no label) for a grade; −1 where nothing is known.
-    Uncertain `votes` [studies, labelers] alone never make a finding absent.
+    Uncertain `votes` [studies, labelers] alone make an uncertain label, however rare or common
+    the finding is.
     """
     known = np.isfinite(probabilities).all(axis=1)
     codes = np.full(len(probabilities), ABSTAIN, dtype=np.int8)
@@ -113,7 +124,8 @@ def choose_codes(probabilities: Array, sure: float, *, votes: Votes) -> Votes:
     codes[is_sure] = best[is_sure]
     if probabilities.shape[1] == 2:
         only_uncertain = (votes == UNCERTAIN).any(axis=1) & (votes < 0).all(axis=1)
-        codes[known & (~is_sure | (only_uncertain & (best == 0)))] = UNCERTAIN
+        only_uncertain &= filled.max(axis=1) < 1  # else a read, or what a read excludes
+        codes[known & (~is_sure | only_uncertain)] = UNCERTAIN
     return codes
 
 
@@ -128,6 +140,26 @@ def _set_model(
         names=matrix.labelers,
         seed=settings.seed,
     )
+
+
+def _fit_column(votes: Votes, truth: Votes, model: LabelModelSettings) -> LabelModelFit | None:
+    """Fit studies with a vote, or all where silence speaks; None where too little is known.
+
+    Labelers speak of a finding more often where it is there. With silence ignored, reads of
+    studies on which all are silent would make it rare among the others too.
+    """
+    if model.abstention == "ignored":
+        fitted = (votes != ABSTAIN).any(axis=1)
+    else:
+        fitted = np.ones(len(votes), dtype=bool)
+    voters = np.flatnonzero((votes != ABSTAIN).any(axis=0))
+    effective = len({model.groups[place] if model.groups else place for place in voters})
+    if not effective or (effective < 2 and (truth[fitted] < 0).all()):
+        return None
+    fit = fit_label_model(votes[fitted], model, truth=truth[fitted])
+    probabilities = np.full((len(votes), model.classes), np.nan)
+    probabilities[fitted] = fit.probabilities
+    return replace(fit, probabilities=probabilities)
 
 
 def _read_groups(labelers: Sequence[str], settings: CombineSettings) -> dict[str, str]:

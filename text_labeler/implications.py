@@ -58,6 +58,13 @@ def imply_probabilities(probabilities: Mapping[str, Array], reads: Mapping[str, 
     return Agreed(agreed, tuple(_contradict(reads, pairs)))
 
 
+def imply_codes(codes: Mapping[str, Votes], reads: Mapping[str, Votes]) -> None:
+    """Make a parent positive where its child is, in place; what was read stays."""
+    for child, parent in _PAIRS:
+        if child in codes and parent in codes:
+            codes[parent][(codes[child] > 0) & (reads[parent] == ABSTAIN)] = 1
+
+
 _PAIRS = (*((child, parent) for child, parent in PARENTS.items() if parent), (SEVERITY, EDEMA))
 
 

@@ -17,7 +17,7 @@ from text_labeler.combining import (
     choose_codes,
     combine_votes,
 )
-from text_labeler.implications import PATHOLOGIES, imply_probabilities
+from text_labeler.implications import PATHOLOGIES, imply_codes, imply_probabilities
 from text_labeler.label_matrix import LabelMatrix
 
 NOBODY = -1
@@ -130,7 +130,7 @@ def test_refuses_settings_that_do_not_fit(settings, message):
     ("probabilities", "votes", "expected"),
     [
         (positive([0.9, 0.7, 0.6, 0.3, 0.1]), [1, 1, 1, 0, 0], [1, 1, -2, 0, 0]),
-        (positive([0.9, 0.1, np.nan]), [-2, -2, -1], [1, -2, -1]),
+        (positive([0.9, 0.1, np.nan, 1, 0]), [-2, -2, -1, -2, -2], [-2, -2, -1, 1, 0]),
         (np.array([[0.1, 0.8, 0.1, 0], [0.5, 0.5, 0, 0]]), [1, 0], [1, -1]),
     ],
 )
@@ -145,6 +145,31 @@ def test_a_graded_edema_is_an_edema():
     edema = imply_probabilities(given, unread(given)).probabilities["Edema"]
     assert edema[:3, 1] == pytest.approx([0.9, 0.4, 0.8])
     assert np.isnan(edema[3]).all()
+
+
+def test_a_label_is_also_its_parents():
+    codes = {
+        "edema_severity": np.array([1, 0, -1, 2], np.int8),
+        "Edema": np.array([-2, -2, -2, 0], np.int8),
+    }
+    reads = unread(codes)
+    reads["Edema"][3] = 0
+    imply_codes(codes, reads)
+    assert codes["Edema"].tolist() == [1, -2, -2, 0]
+
+
+def test_reads_where_all_are_silent_do_not_make_a_finding_rare():
+    """A labeler that speaks only of what it sees, and people who read every study."""
+    truth = np.zeros((1, 1000), np.int8)
+    truth[0, ::10] = 1
+    votes = np.where(truth == 1, 1, NOBODY)[..., None]
+    votes[0, 5::100] = 1
+    reads = truth.copy()
+    reads[0, 500:] = NOBODY
+    edema = combine_votes(make_matrix(("Edema",), votes), audited=reads).probabilities["Edema"]
+    spoken = edema[500:][votes[0, 500:, 0] == 1, 1]
+    assert spoken == pytest.approx(10 / 11, abs=0.06)
+    assert np.isnan(edema[500:][votes[0, 500:, 0] != 1, 1]).all()
 
 
 @pytest.mark.parametrize(("child", "parent"), [pair for pair in PARENTS.items() if pair[1]])
