@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -39,11 +40,15 @@ CONTRADICTED = (
 def render_analysis(analysis: LabelerAnalysis) -> Iterator[RenderableType]:
     """Give the tables: votes, accuracies, and agreement of pairs, 100 columns wide at most.
 
-    A labeler is left out of a column on which it says nothing.
+    A labeler is left out of a column on which it says nothing; columns of which one of several
+    labelers speaks and nobody read are only named.
     """
     yield _bold(f"Labelers ({analysis.studies} studies)")
     yield _render_labelers(analysis)
-    speaking = [row for row in analysis.rows if row.coverage]
+    alone = _list_alone(analysis)
+    speaking = [row for row in analysis.rows if row.coverage and row.column not in alone]
+    if alone:
+        yield Text(f"Only one labeler speaks of {', '.join(alone)}.", style="dim")
     for heading, rows, classes in (
         ("Votes", [row for row in speaking if row.column != SEVERITY], ("negative", "positive")),
         ("Votes by grade", [row for row in speaking if row.column == SEVERITY], tuple("0123")),
@@ -117,6 +122,15 @@ def describe_dependence(pairs: Sequence[PairRow]) -> str:
             part += f", of {pair.audited} audited"
         parts.append(f"{part})")
     return ", ".join(parts)
+
+
+def _list_alone(analysis: LabelerAnalysis) -> list[str]:
+    """Name the columns in which there is nothing to compare, though there are several labelers."""
+    if len(analysis.labelers) == 1:
+        return []
+    speaking = Counter(row.column for row in analysis.rows if row.coverage)
+    read = {row.column for row in analysis.rows if row.correct + row.incorrect}
+    return [name for name in analysis.columns if speaking[name] == 1 and name not in read]
 
 
 def _bold(text: str) -> Text:

@@ -76,6 +76,16 @@ def test_the_tables_name_pairs_that_agree_too_often(analysis):
     assert "--same-rules" in text
 
 
+def test_columns_with_nothing_to_compare_are_only_named():
+    votes = np.array([[[1, -1], [0, -1]], [[1, 1], [0, 0]]], dtype=np.int8)
+    matrix = LabelMatrix(("a", "b"), ("rules", "regex"), ("Hernia", "Edema"), votes)
+    text = printed(analyse_labelers(matrix, {}))
+    assert "Only one labeler speaks of Hernia." in text
+    assert text.count("Hernia") == 1
+    reads = np.array([[1, -1], [1, -1]], dtype=np.int8)
+    assert "\nHernia" in printed(analyse_labelers(matrix, {}, audited=reads))
+
+
 def test_one_labeler_without_reads_or_model_prints_its_votes_only():
     votes = np.array([[[1], [0], [-1]]], dtype=np.int8)
     matrix = LabelMatrix(("a", "b", "c"), ("rules",), ("Edema",), votes)
