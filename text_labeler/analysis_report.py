@@ -206,7 +206,7 @@ def _render_pairs(analysis: LabelerAnalysis) -> Iterator[Table]:
     }
     found = {(pair.column, pair.first, pair.second): pair for pair in analysis.pairs if pair.both}
     columns = [name for name in analysis.columns if any(key[0] == name for key in found)]
-    names = list(pairs)
+    names = [name for name in pairs if any(key[1:] == name for key in found)]
     for start in range(0, len(names), PAIRS_EACH):
         shown = names[start : start + PAIRS_EACH]
         table = new_table(*(pairs[name] for name in shown))

@@ -86,6 +86,14 @@ def test_columns_with_nothing_to_compare_are_only_named():
     assert "\nHernia" in printed(analyse_labelers(matrix, {}, audited=reads))
 
 
+def test_pairs_that_share_no_study_have_no_column():
+    votes = np.array([[[1, 1, -1], [0, -1, 0]]], dtype=np.int8)
+    matrix = LabelMatrix(("a", "b"), ("rules", "regex", "csv"), ("Edema",), votes)
+    text = printed(analyse_labelers(matrix, {}))
+    heading = next(line for line in text.splitlines() if "1·2" in line)
+    assert heading.split() == ["1·2", "1·3"]
+
+
 def test_one_labeler_without_reads_or_model_prints_its_votes_only():
     votes = np.array([[[1], [0], [-1]]], dtype=np.int8)
     matrix = LabelMatrix(("a", "b", "c"), ("rules",), ("Edema",), votes)
