@@ -41,8 +41,8 @@ def combine(
     ] = True,
     sure: Annotated[
         float,
-        typer.Option(help="A class is the label from this probability on; else -1, or no grade."),
-    ] = 0.7,
+        typer.Option(help="What makes a class the label: this probability, over a half."),
+    ] = 0.5,
     analyse: Annotated[
         bool, typer.Option("--analyse", help="Print what each labeler is like, and how they agree.")
     ] = False,

@@ -27,13 +27,14 @@ class CombineSettings:
 
     `same_rules`: groups of labelers, each counted as one. `abstention` "informative" lets silence
     speak, as the label model's setting. `implications`: hold P(parent) ≥ P(child) and the others
-    of `implications.py`. `sure`: a class is the label where its probability is at least this.
+    of `implications.py`. `sure`: a class is the label where its probability is at
+    least this, and more than half.
     """
 
     same_rules: tuple[tuple[str, ...], ...] = ()
     abstention: Literal["ignored", "informative"] = "ignored"
     implications: bool = True
-    sure: float = 0.7
+    sure: float = 0.5
     seed: int = 0
 
 
@@ -109,9 +110,9 @@ def _fit_columns(
 
 
 def choose_codes(probabilities: Array, sure: float, *, votes: Votes) -> Votes:
-    """Give the most probable class where it is at least `sure`, int8 [studies].
+    """Give each study the class that has `sure` and more than half of the probability.
 
-    Else −2 (uncertain) for a finding and −1 (no label) for a grade; −1 where nothing is known.
+    int8 [studies]. Else −2 (uncertain) for a finding and −1 (no label) for a grade; −1 where nothing is known.
     Uncertain `votes` [studies, labelers] alone make an uncertain label, however rare or common
     the finding is.
     """
@@ -119,12 +120,13 @@ def choose_codes(probabilities: Array, sure: float, *, votes: Votes) -> Votes:
     codes = np.full(len(probabilities), ABSTAIN, dtype=np.int8)
     filled = np.nan_to_num(probabilities)
     best = filled.argmax(axis=1)
-    # Two probabilities that a float leaves a hair below what was asked for.
-    is_sure = known & (filled.max(axis=1) >= sure - 1e-9)
+    highest = filled.max(axis=1)
+    # A hair of rounding neither makes a label nor takes one away.
+    is_sure = known & (highest >= sure - 1e-9) & (highest > 0.5 + 1e-9)
     codes[is_sure] = best[is_sure]
     if probabilities.shape[1] == 2:
         only_uncertain = (votes == UNCERTAIN).any(axis=1) & (votes < 0).all(axis=1)
-        only_uncertain &= filled.max(axis=1) < 1  # else a read, or what a read excludes
+        only_uncertain &= highest < 1  # else a read, or what a read excludes
         codes[known & (~is_sure | only_uncertain)] = UNCERTAIN
     return codes
 

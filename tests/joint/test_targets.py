@@ -9,7 +9,7 @@ import pytest
 from data_cards.label_table import read_label_table, write_label_table
 from joint.targets import finding_targets, severity_targets
 from text_labeler.combined_table import make_table
-from text_labeler.combining import combine_votes
+from text_labeler.combining import CombineSettings, combine_votes
 from text_labeler.label_matrix import LabelerVotes, join_votes
 from vision.uncertain_labels import IgnoreSettings, OnesSettings, SoftSettings
 
@@ -63,7 +63,8 @@ def test_a_combined_table_teaches_its_probabilities(tmp_path):
         for given in votes.values():
             given[0] = -1
         labelers.append(LabelerVotes(name, name, ids, votes))
-    combination = combine_votes(join_votes(labelers).matrix)
+    matrix = join_votes(labelers).matrix
+    combination = combine_votes(matrix, CombineSettings(sure=0.99))
     write_label_table(tmp_path / "combined.parquet", make_table(combination))
     table = read_label_table(tmp_path / "combined.parquet")
     severity = severity_targets(table)

@@ -126,6 +126,11 @@ def test_refuses_settings_that_do_not_fit(settings, message):
         combine_votes(plant(5, 10)[1], CombineSettings(**settings))
 
 
+def test_an_even_chance_is_no_label():
+    even = choose_codes(positive([0.5, 0.51, 0.49]), 0.5, votes=np.ones((3, 1), np.int8))
+    assert even.tolist() == [-2, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("probabilities", "votes", "expected"),
     [
