@@ -70,6 +70,21 @@ def benchmark_modules(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
 
 
+def test_the_label_model_is_timed_and_beats_majority():
+    command = [sys.executable, str(BENCHMARKS / "label_model.py"), "--seeds", "1"]
+    command += ["--studies", "1000", "--peer-studies", "1000"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = {row.split(" | ")[0]: row.split(" | ") for row in done.stdout.splitlines()}
+    for design in ("finding", "grade"):
+        off, *_, won, cheaper, _ = rows[f"| {design}: five labelers, all vote"][1:]
+        assert float(off) < 0.04
+        assert (won, cheaper) == ("1 of 1", "1 of 1")
+    assert "| 150 at random" in rows
+    assert "1,000 studies × (14 findings + a grade) × 6 labelers" in done.stdout
+    assert rows["| crowd-kit DawidSkene"]
+
+
 def test_synthetic_reports_are_seeded_and_have_the_share_of_new_sentences(benchmark_modules):
     from benchmark_reports import recombine
 
