@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,7 +13,7 @@ from joint.joint_settings import ContrastiveSettings
 from joint.pair_rows import PairRows
 from joint.ranking_losses import RankingSettings, all_pairs_ranking_loss, ranking_loss
 from joint.task import Batch
-from vision.losses import MaskedSum
+from vision.losses import MaskedSum, hide_unknown, sum_known
 
 
 def contrastive_loss(
@@ -41,10 +43,9 @@ def distillation_loss(
     confidence = 1 − entropy / log 4. Counts masked rows, so that an unsure text head teaches
     little instead of being scaled up.
     """
-    p = text_probabilities.detach()
+    logits, p, known = hide_unknown(image_logits, text_probabilities.detach(), mask)
     entropy = -(p * p.clamp(min=torch.finfo(p.dtype).tiny).log()).sum(dim=1)
-    confidence = 1 - entropy / torch.log(torch.tensor(float(p.shape[1])).to(p))
+    confidence = 1 - entropy / math.log(p.shape[1])
     above = p.flip(1).cumsum(dim=1).flip(1)[:, 1:].clamp(0, 1)
-    per_row = F.binary_cross_entropy_with_logits(image_logits, above, reduction="none").sum(dim=1)
-    weighted = torch.where(mask, ramp * confidence * per_row, 0.0)
-    return MaskedSum(weighted.sum(), mask.sum().to(weighted))
+    per_row = F.binary_cross_entropy_with_logits(logits, above, reduction="none").sum(dim=1)
+    return sum_known(ramp * confidence * per_row, known)
