@@ -13,6 +13,7 @@ from data_cards.corpora import CORPORA
 from data_cards.transition import write_transition
 from data_cards.transition_estimate import named_transition
 from joint.evaluation_folder import write_run_evaluation
+from joint.losses import distillation_loss
 from joint.predictions import AS_REPORTED, RAW
 from joint.run import run_training
 from joint.run_settings import RunSettings
@@ -21,6 +22,7 @@ from tests.joint.tiny import TOWER, joint_settings, tiny_joint_task
 from tests.joint.tiny_corpus import STUDIES, TINY_CORPUS, grade_of, write_tiny
 from vision.grader import Grader
 from vision.grading_task import GradingTask, GradingTaskSettings
+from vision.heads import severity_probabilities
 from vision.metrics import severity_metrics
 from vision.report_to_image import ForwardCorrection
 
@@ -127,6 +129,30 @@ def test_parts_of_a_batch_add_up_to_the_whole(forward_task) -> None:
     ]
     assert sum(part.total for part in parts).item() == pytest.approx(whole.total.item(), rel=1e-6)
     assert sum(part.count for part in parts) == whole.count
+
+
+class OwnRows:
+    """The gather of a single process."""
+
+    places = torch.arange(8)
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        return rows
+
+
+def test_the_text_head_teaches_the_image_head_through_the_transition() -> None:
+    task = tiny_joint_task(report_to_image=ForwardCorrection(kind="forward", prior="mimic_edema"))
+    batch = task.prepare(task.load(np.arange(8), step=200))
+    outputs = task.model(batch)
+    outputs["severity_logits"] = outputs["severity_logits"] * 4
+    found = task.losses(outputs, batch, OwnRows())["distillation"]
+    reported = task.grading.as_reported(outputs["severity_logits"])
+    taught = severity_probabilities(outputs["text_severity_logits"])
+    unlabelled = batch["has_report"] & ~batch["has_severity"]
+    wanted = distillation_loss(reported, taught, unlabelled, batch["ramp"])
+    other = distillation_loss(outputs["severity_logits"], taught, unlabelled, batch["ramp"])
+    assert found.total.item() == pytest.approx(wanted.total.item())
+    assert found.total.item() != pytest.approx(other.total.item(), rel=1e-3)
 
 
 def test_without_a_correction_nothing_changes(forward_task) -> None:
