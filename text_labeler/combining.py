@@ -112,9 +112,9 @@ def _fit_columns(
 def choose_codes(probabilities: Array, sure: float, *, votes: Votes) -> Votes:
     """Give each study the class that has `sure` and more than half of the probability.
 
-    int8 [studies]. Else −2 (uncertain) for a finding and −1 (no label) for a grade; −1 where nothing is known.
-    Uncertain `votes` [studies, labelers] alone make an uncertain label, however rare or common
-    the finding is.
+    int8 [studies]. Else −2 (uncertain) for a finding and −1 (no label) for a grade; −1 where
+    nothing is known. Uncertain `votes` [studies, labelers] alone make an uncertain label, however
+    rare or common the finding is.
     """
     known = np.isfinite(probabilities).all(axis=1)
     codes = np.full(len(probabilities), ABSTAIN, dtype=np.int8)
