@@ -21,6 +21,9 @@ def transition(
     out: Annotated[
         Path | None, typer.Option(help="Write the transition as JSON.", show_default=False)
     ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw it: .svg or .png.", show_default=False)
+    ] = None,
     prior: Annotated[
         str, typer.Option(help="A named prior: to shrink to, or, without a consensus, to show.")
     ] = "mimic_edema",
@@ -36,6 +39,7 @@ def transition(
         estimate_transition_files,
         named_transition,
     )
+    from data_cards.transition_figure import write_heat_map
     from data_cards.transition_table import describe_transition
 
     settings = EstimateSettings(prior=prior, prior_strength=strength, seed=seed)
@@ -45,6 +49,8 @@ def transition(
         raise TransitionError(f"{labels}: expected a consensus table after the label table")
     else:
         found = estimate_transition_files(labels, consensus, settings=settings)
+    if figure is not None:
+        write_heat_map(figure, found)
     for line in describe_transition(found):
         print(line)
     if out is not None:

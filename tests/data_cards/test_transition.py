@@ -18,6 +18,7 @@ from data_cards.transition_estimate import (
     estimate_transition,
     named_transition,
 )
+from data_cards.transition_figure import write_heat_map
 from kerley import app
 
 REPORT_PRIOR = np.array([0.43, 0.23, 0.25, 0.09])
@@ -257,7 +258,24 @@ def test_the_command_estimates_prints_and_writes(tmp_path) -> None:
     assert found.content_hash in done.output
 
 
-def test_the_command_shows_a_named_prior() -> None:
-    done = CliRunner().invoke(app, ["transition", "--prior", "mimic_edema"])
+def test_the_figure_shows_every_cell_and_is_the_same_twice(tmp_path) -> None:
+    found = named_transition("mimic_edema")
+    first, second = tmp_path / "a.svg", tmp_path / "b.svg"
+    for path in (first, second):
+        write_heat_map(path, found)
+    text = first.read_text(encoding="utf-8")
+    assert text == second.read_text(encoding="utf-8")
+    for cells in (found.grade.report_given_image, found.grade.image_given_report):
+        for value in np.ravel(cells.values):
+            assert f"{value:.2f}" in text
+    with pytest.raises(TransitionError, match=r"one of \.svg, \.png"):
+        write_heat_map(tmp_path / "a.gif", found)
+
+
+def test_the_command_shows_a_named_prior(tmp_path) -> None:
+    figure = tmp_path / "prior.png"
+    options = ["--prior", "mimic_edema", "--figure", str(figure)]
+    done = CliRunner().invoke(app, ["transition", *options])
+    assert figure.read_bytes().startswith(b"\x89PNG")
     assert done.exit_code == 0, done.output
     assert "29 9 0 1; 12 15 5 4; 9 11 8 2; 11 9 7 9" in done.output
