@@ -79,6 +79,7 @@ def make_analysis_page(analysis: LabelerAnalysis, *, title: str = TITLE) -> str:
         numbers=number_labelers(analysis),
         pairs=sum_up_pairs(analysis),
         cells={(pair.column, pair.first, pair.second): pair for pair in analysis.pairs},
+        compared=dict.fromkeys(pair.column for pair in analysis.pairs if pair.both),
         panels=_make_panels(analysis),
         panel_width=PANEL_PIXELS,
         names_width=NAMES_PIXELS,

@@ -92,6 +92,9 @@ def test_pairs_that_share_no_study_have_no_column():
     text = printed(analyse_labelers(matrix, {}))
     heading = next(line for line in text.splitlines() if "1·2" in line)
     assert heading.split() == ["1·2", "1·3"]
+    page = make_analysis_page(analyse_labelers(matrix, {}))
+    assert "2 · 3</th>" not in page
+    assert page.count("κ") == 2
 
 
 def test_one_labeler_without_reads_or_model_prints_its_votes_only():
