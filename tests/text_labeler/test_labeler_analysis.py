@@ -1,6 +1,7 @@
 """What labelers are like, on matrices small enough to count by hand, and against Snorkel."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -126,17 +127,16 @@ def test_the_estimate_is_of_the_studies_that_a_labeler_votes_on():
     assert fit.accuracies[0] < row.empirical_accuracy.value - 0.2  # at the prior it looks poor
 
 
-def test_an_estimate_outside_the_measured_interval_is_named():
-    rng = np.random.default_rng(0)
-    truth = (rng.random(1000) < 0.2).astype(np.int8)
-    votes = np.where(truth == 1, 1, -1)[:, None].repeat(2, axis=1).astype(np.int8)  # never wrong
-    reads = np.where(np.arange(1000) < 100, truth, -1).astype(np.int8)
-    matrix = matrix_of({"Atelectasis": votes})
-    for abstention, contradicted in (("ignored", True), ("informative", False)):
-        fit = fit_label_model(votes, LabelModelSettings(abstention=abstention), truth=reads)
-        row = analyse_labelers(matrix, {"Atelectasis": fit}, audited=reads[None]).rows[0]
-        assert row.empirical_accuracy.value == 1
-        assert row.is_contradicted == contradicted
+@pytest.mark.parametrize(
+    ("estimated", "contradicted"),
+    [(0.3, True), (0.7, True), (0.92, False), (0.99, False), (1.0, False), (math.nan, False)],
+)
+def test_an_estimate_notably_outside_the_measured_interval_is_named(estimated, contradicted):
+    reads = np.arange(200, dtype=np.int8) % 2
+    votes = reads.copy()
+    votes[:8] = 1 - votes[:8]  # 0.96 are right, 0.93 to 0.98
+    row = analyse_labelers(matrix_of({"Edema": votes[:, None]}), {}, audited=reads[None]).rows[0]
+    assert replace(row, estimated_accuracy=estimated).is_contradicted == contradicted
 
 
 def test_pairs_that_share_their_errors_are_named_with_what_was_expected():
