@@ -175,8 +175,12 @@ def _trace_parent(
     place = None if parent.path is None else child.parent / parent.path
     if parent.kind == "label table" and place is not None:
         return _trace(trace, _Table(place, parent.hash), above)
-    is_listed = parent.kind == "corpus listing" and parent.hash == manifest.corpus_hash
-    counts = {"studies": manifest.studies} if is_listed else {}
+    counts = {}
+    if parent.kind == "corpus listing" and parent.hash == manifest.corpus_hash:
+        counts = {"studies": manifest.studies}
+    used = manifest.parameters.get("audited")
+    if parent.kind == "audited reads" and isinstance(used, dict):
+        counts = {"reads used": sum(used.values())}
     node = LineageNode(kind=parent.kind, name=parent.name, hash=parent.hash, counts=counts)
     return trace.add(node, place)
 

@@ -30,6 +30,10 @@ UNPLACED = ("settings", "tokenizer", "split")
 
 def record_run(place: RunPlace) -> Lineage:
     """Write the lineage of a run that begins; of one that goes on, what stands is kept."""
+    if place.folder.lineage.is_file():
+        known = read_lineage(place.folder)
+        if any(node.hash == run_hash(place.hashes) for node in known.nodes):
+            return known
     counts = {
         "train": len(place.prepared.rows("train")),
         "validate": len(place.prepared.rows("validate")),
@@ -53,8 +57,8 @@ def record_run(place: RunPlace) -> Lineage:
     return _write(place.folder, trace.lineage())
 
 
-def record_predictions(place: RunPlace) -> Lineage:
-    """Add the predictions, and the reference that they were calibrated on, to `lineage.json`."""
+def add_predictions(place: RunPlace) -> Lineage:
+    """Add the predictions, and the reference that they were calibrated on, to a run's lineage."""
     lineage = read_lineage(place.folder)
     parents = [run_hash(place.hashes)]
     nodes = _up_to(lineage, parents[0])
@@ -70,12 +74,13 @@ def record_predictions(place: RunPlace) -> Lineage:
         created=_now(),
         parents=tuple(parents),
     )
-    return _write(place.folder, Lineage(nodes=(*nodes, predictions)))
+    return _keep(lineage, Lineage(nodes=(*nodes, predictions)))
 
 
 def record_grader(folder: RunFolder, lineage: Lineage) -> Lineage:
-    """Add the grader that was made from the run's predictions to `lineage.json`."""
-    return _write(folder, Lineage(nodes=(*lineage.nodes, grader_node(folder.grader, lineage))))
+    """Write a lineage, with the grader that was made from its predictions, to `lineage.json`."""
+    whole = Lineage(nodes=(*lineage.nodes, grader_node(folder.grader, lineage)))
+    return _write(folder, _keep(read_lineage(folder), whole))
 
 
 def grader_node(grader: Path, lineage: Lineage | None) -> LineageNode:
@@ -157,12 +162,13 @@ def read_lineage(folder: RunFolder) -> Lineage:
         raise LineageError(f"{folder.lineage}: not the lineage of a run: {error}") from error
 
 
+def _keep(before: Lineage, lineage: Lineage) -> Lineage:
+    """Leave things of the same hash as they were first described, with their dates."""
+    known = {(node.kind, node.hash): node for node in before.nodes}
+    return Lineage(nodes=tuple(known.get((n.kind, n.hash), n) for n in lineage.nodes))
+
+
 def _write(folder: RunFolder, lineage: Lineage) -> Lineage:
-    """Write a lineage; things of the same hash stay as they were first described, with dates."""
-    if folder.lineage.is_file():
-        known = {(node.kind, node.hash): node for node in read_lineage(folder).nodes}
-        kept = tuple(known.get((node.kind, node.hash), node) for node in lineage.nodes)
-        lineage = Lineage(nodes=kept)
     write_text(folder.lineage, lineage.model_dump_json(indent=2) + "\n")
     return lineage
 

@@ -48,8 +48,9 @@ def tell_counts(node: LineageNode, letters: int | None = None) -> str:
     told = ""
     for name, count in node.counts.items():
         longer = f"{told}{', ' * bool(told)}{count:,} {name}"
-        if letters is None or len(longer) <= letters:
-            told = longer
+        if letters is not None and len(longer) > letters:
+            break
+        told = longer
     return told
 
 

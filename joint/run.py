@@ -29,7 +29,7 @@ from joint.evaluation import (
 from joint.grader_export import export_grader
 from joint.joint_settings import JointTaskSettings
 from joint.joint_task import JointTask
-from joint.lineage import name_run, record_grader, record_predictions, record_run
+from joint.lineage import add_predictions, name_run, record_grader, record_run
 from joint.loop import Loop, LoopReport
 from joint.metrics_log import MetricsLog
 from joint.model_card import write_model_card
@@ -149,7 +149,7 @@ def _run_locked(
 def _write_result(made: RunRecord, weights: Mapping[str, torch.Tensor]) -> None:
     folder = made.place.folder
     write_predictions(folder.predictions, made.predictions, [name_run(made.place)])
-    lineage = record_predictions(made.place)
+    lineage = add_predictions(made.place)
     export_grader(made, weights, lineage)
     record_grader(folder, lineage)
     write_model_card(made, draw_run(folder, made.predictions))

@@ -89,6 +89,7 @@ def test_a_run_folder_is_complete(finished):
     assert {path.name for path in folder.iterdir()} == {
         *("settings.yaml", "checkpoints", "metrics.jsonl", "predictions.parquet", "figures"),
         *("README.md", "grader", "tokenizer.json", "wandb", "lock"),
+        "lineage.json",
     }
     assert load_settings(RunSettings, folder / "settings.yaml") == settings
     kinds = [row["kind"] for row in MetricsLog(folder / "metrics.jsonl").rows()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from text_labeler.engines import EngineError, Processes
 from text_labeler.label_parts import LabelPartError, label_chunk, write_label_batches, write_stream
 from text_labeler.labelers import KerleyLabeler, KeywordLabeler
 from text_labeler.mining import mine, mine_corpus
+from text_labeler.rulebook import RULES_FOLDER
 
 LIMIT = 200
 REPORTS = [
@@ -211,6 +213,21 @@ def test_the_keyword_labeler_mines_severity_only(listing, tmp_path):
     assert frame["Edema"].isna().all()
     assert (manifest.labeler, manifest.profile) == ("miccai2020", "")
     assert manifest.rules_hash != mine(listing, out).rules_hash
+
+
+def test_the_manifest_names_corpus_and_rules_by_hash(listing, tmp_path):
+    out = tmp_path / "out" / "labels.parquet"
+    rules = shutil.copytree(RULES_FOLDER, tmp_path / "rules")
+    for labeler, name, path in (
+        (KerleyLabeler(profile="severity"), "severity", None),
+        (KerleyLabeler(profile="severity", rules=rules), "severity", "../rules"),
+        (KeywordLabeler(), "miccai2020", None),
+    ):
+        manifest = mine_corpus(listing, out, labeler, Processes())
+        assert [parent.model_dump() for parent in read_manifest(out).parents] == [
+            {"kind": "corpus listing", "name": "own", "hash": listing.content_hash, "path": ".."},
+            {"kind": "rules", "name": name, "hash": manifest.rules_hash, "path": path},
+        ]
 
 
 def test_a_worker_with_other_rules_is_refused(listing):

@@ -1,0 +1,327 @@
+"""A whole run tells what it was made from: the way back, one changed byte, and nothing private."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from contextlib import chdir, contextmanager
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from data_cards.corpora import CORPORA, Corpus
+from data_cards.lineage import Lineage, LineageError, LineageNode, Parent
+from data_cards.lineage_tables import AS_IT_WAS, NOT_FOUND
+from data_cards.study import list_studies
+from joint.commands import app
+from joint.evaluation_folder import write_run_evaluation
+from joint.lineage_check import check_lineage
+from joint.lineage_layout import lay_out, plain_parents
+from joint.lineage_text import shorten, tell_counts
+from joint.lineage_trace import REBUILT, find_lineage
+from joint.predictions import PARENTS_KEY
+from joint.run import run_training
+from tests.joint.test_run import tiny_run
+from tests.joint.tiny_corpus import (
+    PATIENT_PREFIX,
+    PLANTED_WORD,
+    STUDIES,
+    grade_of,
+    read_tiny,
+    write_tiny,
+)
+from vision.grader import Grader
+
+STUDY_PREFIX = "canary-study"
+KINDS = [
+    *("corpus listing", "rules", "label table", "image cache"),
+    *("run", "reference", "predictions", "grader"),
+]
+
+
+def read_canary(root: Path):
+    """The tiny corpus under study ids that can be told from any other text."""
+    studies = (dict(study) for study in read_tiny(root).studies)
+    named = [study | {"study_id": f"{STUDY_PREFIX}-{study['study_id']}"} for study in studies]
+    return list_studies("canary", root, named)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Where the run was started: its settings name all by paths relative to this folder."""
+    CORPORA["canary"] = Corpus("canary", "drawn for tests", "tests.joint.test_lineage:read_canary")
+    yield tmp_path_factory.mktemp("planted-home")
+    del CORPORA["canary"]
+
+
+@pytest.fixture(scope="module")
+def run(home):
+    """A finished run's folder."""
+    write_tiny(home / "corpus")
+    ids = [f"{STUDY_PREFIX}-s{number}" for number in range(STUDIES)]
+    reads = {"study_id": ids, "severity": [grade_of(number) for number in range(STUDIES)]}
+    pd.DataFrame(reads).to_csv(home / "reads.csv", index=False)
+    train(home)
+    return home / "runs" / "tiny-run"
+
+
+def train(home):
+    settings = tiny_run(
+        Path("corpus"),
+        Path("runs"),
+        loop={"steps": 2, "evaluate_every": 2},
+        evaluation={"resamples": 10, "reference": "reads.csv"},
+        data={
+            "corpus": "canary",
+            "root": "corpus",
+            "work": "work",
+            "cache": {"size": 32},
+            "validate_share": 0.25,
+            "test_share": 0.25,
+        },
+    )
+    with chdir(home):
+        run_training(settings)
+
+
+def ask(*arguments):
+    return CliRunner().invoke(app, ["lineage", *map(str, arguments)], catch_exceptions=False)
+
+
+def statuses_of(given):
+    found = find_lineage(given)
+    statuses = check_lineage(found)
+    return {node.kind: statuses[node.hash] for node in found.lineage.nodes}
+
+
+@contextmanager
+def changed(file, change):
+    """Change a file's bytes for a while."""
+    before = file.read_bytes()
+    file.write_bytes(change(before))
+    yield
+    file.write_bytes(before)
+
+
+def flip_last(content):
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+def test_the_way_from_corpus_to_grader_is_whole(run):
+    told = ask(run, "--check")
+    assert told.exit_code == 0
+    lines = told.stdout.splitlines()
+    assert all(AS_IT_WAS in line or line.endswith("as above") for line in lines)
+    ways = [line.lstrip("┌├│─ ").split("  ")[0] for line in lines]
+    assert ways == [
+        *("corpus listing", "rules", "label table", "corpus listing", "image cache"),
+        *("run", "reference", "predictions", "grader"),
+    ]
+    assert [node.kind for node in find_lineage(run).lineage.nodes] == KINDS
+    for given in (run / "grader", run / "predictions.parquet"):
+        assert ask(given, "--check").stdout == told.stdout
+
+
+def test_every_parent_is_in_the_graph_before_its_child(run):
+    seen = set()
+    for node in Lineage.model_validate_json((run / "lineage.json").read_text()).nodes:
+        assert set(node.parents) <= seen, node.kind
+        assert len(node.hash) == 64
+        assert node.kind in {"corpus listing", "rules", "reference"} or node.created
+        seen.add(node.hash)
+
+
+def find_file(run, home, kind):
+    return {
+        "label table": lambda: next(home.glob("work/*/labels*.parquet")),
+        "image cache": lambda: next(home.glob("work/*/images*/*/shards/*")),
+        "run": lambda: run / "settings.yaml",
+        "reference": lambda: home / "reads.csv",
+        "predictions": lambda: run / "predictions.parquet",
+    }[kind]()
+
+
+@pytest.mark.parametrize("kind", ["label table", "image cache", "reference", "predictions"])
+def test_one_changed_byte_is_found(run, home, kind):
+    with changed(find_file(run, home, kind), flip_last):
+        told = ask(run, "--check")
+    assert told.exit_code == 1
+    (line,) = (line for line in told.stdout.splitlines() if "changed since" in line)
+    assert kind in line
+    assert f"changed since: {kind} " in told.stderr
+
+
+def test_without_check_a_change_is_said_and_no_failure(run, home):
+    with changed(find_file(run, home, "reference"), flip_last):
+        told = ask(run)
+    assert (told.exit_code, told.stderr) == (0, "changed since: reference reads.csv\n")
+
+
+def test_other_training_settings_are_a_changed_run(run, home):
+    with changed(find_file(run, home, "run"), lambda text: text.replace(b"seed: 0", b"seed: 1")):
+        assert statuses_of(run)["run"] == "changed since"
+
+
+def test_a_corpus_with_another_report_has_changed(run, monkeypatch):
+    monkeypatch.setattr("tests.joint.tiny_corpus.PLANTED_WORD", "Another")
+    assert statuses_of(run)["corpus listing"] == "changed since"
+
+
+def test_what_is_gone_is_not_found_here(run, home):
+    (home / "work").rename(home / "away")
+    told = ask(run, "--check")
+    (home / "away").rename(home / "work")
+    assert told.exit_code == 0, "what is not here cannot have changed here"
+    missing = [line for line in told.stdout.splitlines() if NOT_FOUND in line]
+    assert ["label table" in missing[0], "image cache" in missing[1], len(missing)] == [
+        True,
+        True,
+        2,
+    ]
+
+
+def test_a_grader_alone_tells_all_that_it_was_made_from(run, tmp_path):
+    shutil.copytree(run / "grader", tmp_path / "sent")
+    statuses = statuses_of(tmp_path / "sent")
+    assert list(statuses) == KINDS
+    assert {kind for kind, status in statuses.items() if status == AS_IT_WAS} == {"rules", "grader"}
+
+
+def test_a_second_start_keeps_the_lineage_as_it_was(run, home):
+    before = (run / "lineage.json").read_bytes(), (run / "grader" / "grader.json").read_bytes()
+    train(home)
+    after = (run / "lineage.json").read_bytes(), (run / "grader" / "grader.json").read_bytes()
+    for now, then in zip(after, before, strict=True):
+        assert json.loads(now) == json.loads(then)
+
+
+def test_predictions_and_evaluation_name_their_parents(run, home, tmp_path):
+    nodes = {node.kind: node for node in find_lineage(run).lineage.nodes}
+    stored = pq.read_schema(run / "predictions.parquet").metadata[PARENTS_KEY]
+    assert json.loads(stored) == [
+        Parent(kind="run", name="tiny-run", hash=nodes["run"].hash, path=".").model_dump()
+    ]
+    write_run_evaluation(run, tmp_path, reference=home / "reads.csv")
+    named = json.loads((tmp_path / "evaluation.json").read_text())["parents"]
+    assert {one["kind"]: one["hash"] for one in named} == {
+        kind: nodes[kind].hash for kind in ("predictions", "reference")
+    }
+
+
+def test_nothing_private_is_in_lineage_figure_or_text(run, home, tmp_path):
+    figure = tmp_path / "way.svg"
+    told = ask(run, "--figure", figure, "--json")
+    written = [
+        *(told.stdout, figure.read_text(encoding="utf-8"), ask(run).stdout),
+        *(
+            (run / name).read_text(encoding="utf-8")
+            for name in ("lineage.json", "grader/grader.json")
+        ),
+    ]
+    for text in written:
+        assert "tiny-run" in text, "the test must read what was written"
+        for secret in (STUDY_PREFIX, PLANTED_WORD, PATIENT_PREFIX, "planted-home", str(home)):
+            assert secret.lower() not in text.lower()
+
+
+def test_the_figure_holds_every_box_with_long_names_cut(run, tmp_path):
+    told = ask(run, "--figure", tmp_path / "way.svg")
+    assert told.exit_code == 0
+    words = {node.text for node in ElementTree.parse(tmp_path / "way.svg").iter() if node.text}
+    assert set(KINDS) <= words
+    table = next(node for node in find_lineage(run).lineage.nodes if node.kind == "label table")
+    assert table.name not in words
+    assert shorten(table.name, 24) in words
+    ask(run, "--figure", tmp_path / "way.png")
+    assert (tmp_path / "way.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(LineageError, match=r"way.pdf: a figure is written as .svg or .png"):
+        ask(run, "--figure", tmp_path / "way.pdf")
+
+
+@pytest.fixture
+def old_run(run, tmp_path):
+    """The same run as a Kerley before lineages would have left it."""
+    shutil.copytree(run, tmp_path / "old")
+    (tmp_path / "old" / "lineage.json").unlink()
+    grader = Grader.load(tmp_path / "old" / "grader", engine="torch")
+    dataclasses.replace(grader, lineage=None).save(tmp_path / "old" / "grader")
+    return tmp_path / "old"
+
+
+def test_an_old_run_is_put_together_from_what_lies_there(old_run, home, monkeypatch):
+    monkeypatch.chdir(home)
+    told = ask(old_run)
+    assert told.exit_code == 0
+    assert REBUILT in told.stderr
+    kinds = [node.kind for node in find_lineage(old_run).lineage.nodes]
+    assert kinds == [*KINDS[:5], "grader"]
+    assert set(statuses_of(old_run).values()) == {AS_IT_WAS}
+
+
+def test_an_old_grader_alone_tells_its_hashes(old_run, tmp_path):
+    grader = shutil.copytree(old_run / "grader", tmp_path / "sent")
+    nodes = find_lineage(grader).lineage.nodes
+    assert [node.kind for node in nodes] == [
+        *("corpus listing", "label table", "image cache", "run", "grader")
+    ]
+
+
+def test_a_run_that_says_nothing_is_refused(old_run):
+    shutil.rmtree(old_run / "grader")
+    with pytest.raises(LineageError, match=r"old: has neither lineage.json nor a grader"):
+        ask(old_run)
+
+
+def test_what_is_no_lineage_is_one_clear_message(old_run, home, tmp_path):
+    (old_run / "lineage.json").write_text("{}", encoding="utf-8")
+    for given, message in {
+        old_run: r"lineage.json: not the lineage of a run",
+        tmp_path / "none": r"none: no such file or folder; expected a run folder",
+        home: "neither run nor grader lies there",
+        home / "reads.csv": "reads.csv: not a label table",
+    }.items():
+        with pytest.raises(LineageError, match=message):
+            ask(given)
+    table = shutil.copy(find_file(old_run, home, "label table"), tmp_path)
+    with pytest.raises(LineageError, match="has no manifest"):
+        ask(table)
+
+
+def graph(**parents):
+    nodes = [
+        LineageNode(kind="label table", name=name, hash=name, parents=tuple(above))
+        for name, above in parents.items()
+    ]
+    return Lineage(nodes=tuple(nodes))
+
+
+def test_a_circle_is_refused():
+    with pytest.raises(LineageError, match="a descends from itself"):
+        plain_parents(graph(a=["b"], b=["a"]))
+
+
+def test_a_way_that_another_way_holds_is_not_drawn():
+    assert plain_parents(graph(a=[], b=["a"], c=["a", "b", "unknown"]))["c"] == ("b",)
+
+
+def test_boxes_stand_in_layers_and_long_edges_go_around_them():
+    laid = lay_out(graph(a=[], b=["a"], c=["b"], d=["a"], e=["c", "d"]))
+    layers = {name: place[0] for name, place in laid.places.items()}
+    assert layers == {"a": 0, "b": 1, "c": 2, "d": 2, "e": 3}
+    assert len(set(laid.places.values())) == 5
+    (long,) = (way for way in laid.edges if len(way) == 3)
+    assert (long[0], long[2]) == (laid.places["a"], laid.places["d"])
+    assert long[1] not in laid.places.values()
+
+
+def test_names_and_counts_are_cut_to_fit():
+    assert shorten("labels-of-a-very-long-name.parquet", 16) == "labels-….parquet"
+    node = LineageNode(kind="run", name="r", hash="h", counts={"steps": 2000, "train": 1})
+    assert [tell_counts(node, letters) for letters in (None, 12, 3)] == [
+        *("2,000 steps, 1 train", "2,000 steps", "")
+    ]
