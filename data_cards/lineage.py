@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
 from configs.files import hash_file, hash_json
 from configs.settings import Settings
+
+if TYPE_CHECKING:
+    from data_cards.study import Listing
 
 Kind = Literal[
     "corpus listing",
@@ -98,6 +101,16 @@ def describe_parent(kind: Kind, file: Path, child: Path) -> Parent:
     if not file.is_file():
         raise LineageError(f"{file}: no such file; it was to be named as {kind}")
     return Parent(kind=kind, name=file.name, hash=hash_file(file), path=relative_path(file, child))
+
+
+def describe_listing(listing: Listing, child: Path) -> Parent:
+    """Name a corpus's listing as a parent of `child`."""
+    return Parent(
+        kind="corpus listing",
+        name=listing.corpus,
+        hash=listing.content_hash,
+        path=relative_path(listing.root, child),
+    )
 
 
 def relative_path(parent: Path, child: Path) -> str | None:

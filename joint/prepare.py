@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from configs.files import hash_file, hash_json
 from data_cards.corpora import find_corpus
 from data_cards.label_table import LabelTableError, read_label_table, read_manifest
-from data_cards.lineage import Parent, relative_path
+from data_cards.lineage import describe_listing
 from data_cards.splits import assign_splits
 from data_cards.study import Listing
 from joint.pairs import NO_REPORT, PairData
@@ -94,7 +94,7 @@ def prepare_data(settings: DataSettings, *, build: bool = True) -> PreparedData:
             folder,
             settings.cache,
             workers=settings.workers,
-            parents=[_name_listing(listing, folder)],
+            parents=[describe_listing(listing, folder / MANIFEST_NAME)],
         )
         if build
         else ImageCache.open(folder)
@@ -196,15 +196,6 @@ def pair_data(prepared: PreparedData, tokenizer: Tokenizer, *, max_tokens: int) 
         groups=groups.astype(np.int64),
         severity_targets=severity.values,
         has_severity=severity.known,
-    )
-
-
-def _name_listing(listing: Listing, cache: Path) -> Parent:
-    return Parent(
-        kind="corpus listing",
-        name=listing.corpus,
-        hash=listing.content_hash,
-        path=relative_path(listing.root, cache / MANIFEST_NAME),
     )
 
 

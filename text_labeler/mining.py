@@ -21,7 +21,7 @@ from tqdm import tqdm
 from configs.files import write_atomically
 from data_cards.findings import FINDINGS
 from data_cards.label_table import LabelTableManifest, make_schema, write_manifest
-from data_cards.lineage import Parent, relative_path
+from data_cards.lineage import Parent, describe_listing, relative_path
 from data_cards.study import Listing
 from text_labeler.engines import Engine, Processes
 from text_labeler.label_parts import (
@@ -108,12 +108,7 @@ def _name_parents(
         profile = labeler.profile
         own_rules = None if labeler.rules == RULES_FOLDER else labeler.rules
     return [
-        Parent(
-            kind="corpus listing",
-            name=listing.corpus,
-            hash=listing.content_hash,
-            path=relative_path(listing.root, out),
-        ),
+        describe_listing(listing, out),
         Parent(
             kind="rules",
             name=profile,

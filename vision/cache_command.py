@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from data_cards.lineage import Parent
     from vision.cache import ImageCache
 
 cache = typer.Typer(
@@ -79,9 +80,14 @@ def build(
         white_level=white_level,
         apply_histogram_equalization=equalize.value,
     )
-    paths = _list_images(source, root)
+    paths, parents = _list_images(source, root, out)
     built = build_cache(
-        paths, out, settings, workers=workers, announce=lambda said: print(said, file=sys.stderr)
+        paths,
+        out,
+        settings,
+        workers=workers,
+        parents=parents,
+        announce=lambda said: print(said, file=sys.stderr),
     )
     _report_skipped(built, skipped)
     print(f"{out}: {len(built):,} images of {size}×{size}, {storage.value}")
@@ -103,15 +109,18 @@ def verify_command(
     _verify(folder, sources=sources)
 
 
-def _list_images(source: str, root: Path | None) -> list[Path]:
+def _list_images(source: str, root: Path | None, out: Path) -> tuple[list[Path], list[Parent]]:
     from data_cards.corpora import CORPORA, read_source
+    from data_cards.lineage import describe_listing
+    from vision.cache_manifest import MANIFEST_NAME
 
     if root is None and (source not in CORPORA or Path(source).exists()):
         from vision.grade_table import find_images
 
-        return list(find_images([Path(source)]).files)
-    studies = read_source(source, root).studies
-    return [Path(image["path"]) for images in studies["images"][:] for image in images]
+        return list(find_images([Path(source)]).files), []
+    listing = read_source(source, root)
+    paths = [Path(image["path"]) for images in listing.studies["images"][:] for image in images]
+    return paths, [describe_listing(listing, out / MANIFEST_NAME)]
 
 
 def _report_skipped(built: ImageCache, table: Path | None) -> None:

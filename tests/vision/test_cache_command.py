@@ -71,3 +71,5 @@ def test_no_cache_is_an_error(films: list[Path]) -> None:
 def test_a_corpus_is_built_by_name(films: list[Path]) -> None:
     result = kerley("build", "image_folder", "--root", ".", "--out", "cache", "--size", "64")
     assert "2 images" in result.stdout
+    (parent,) = ImageCache.open(Path("cache")).manifest.parents
+    assert (parent.kind, parent.name, parent.path) == ("corpus listing", "image_folder", "..")
