@@ -1,10 +1,11 @@
-"""Text encoders from `transformers`: one made from a config, or one with pretrained weights."""
+"""Text encoders: a small convolution, a BERT of any size from scratch, or a pretrained model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 from tokenizers import Tokenizer
 from torch import Tensor, nn
@@ -33,6 +34,21 @@ class ScratchTextSettings(Settings):
     dropout: float = Field(0.0, ge=0, lt=1)
 
 
+class ConvTextSettings(Settings):
+    """Word vectors, one convolution over phrases of `phrase` tokens, and its mean and maximum.
+
+    For few graded reports and one processor core: phrases that name a grade are found sooner
+    than by a BERT from random weights, at a part of its cost (after Kim 2014, EMNLP,
+    doi 10.3115/v1/D14-1181). Its vocabulary is the corpus's.
+    """
+
+    kind: Literal["conv"]
+    width: int = Field(64, ge=8)
+    phrase: int = Field(3, ge=1, le=15)
+    vocabulary: int = Field(1000, ge=64)
+    max_tokens: int = Field(128, ge=8)
+
+
 class PretrainedTextSettings(Settings):
     """A model of the Hub by its name, or a local folder in its form; needs its fast tokenizer."""
 
@@ -42,7 +58,7 @@ class PretrainedTextSettings(Settings):
 
 
 TextEncoderSettings = Annotated[
-    ScratchTextSettings | PretrainedTextSettings, Field(discriminator="kind")
+    ScratchTextSettings | ConvTextSettings | PretrainedTextSettings, Field(discriminator="kind")
 ]
 
 
@@ -62,9 +78,29 @@ class TextEncoder(nn.Module):
         return mean
 
 
+class ConvTextEncoder(TextEncoder):
+    """Word vectors and one convolution; the report is the mean and the maximum over its tokens."""
+
+    def __init__(self, settings: ConvTextSettings, vocabulary: int) -> None:
+        width = settings.width
+        super().__init__(
+            nn.Conv1d(width, width, settings.phrase, padding=settings.phrase // 2), 2 * width
+        )
+        self.words = nn.Embedding(vocabulary, width, padding_idx=PADDING_ID)
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Encode token numbers and mask [n, length] as [n, 2 × settings.width]."""
+        real = mask.unsqueeze(1).to(self.words.weight.dtype)
+        words = self.words(ids).transpose(1, 2) * real
+        # Even phrases give one place more than there are tokens.
+        phrases = self.network(words)[:, :, : ids.shape[1]].relu() * real
+        mean = phrases.sum(dim=2) / real.sum(dim=2)
+        return torch.cat([mean, phrases.amax(dim=2)], dim=1)
+
+
 def build_tokenizer(settings: TextEncoderSettings, reports: Sequence[str]) -> Tokenizer:
     """Train a vocabulary on `reports` (training ones only), or take the pretrained model's."""
-    if isinstance(settings, ScratchTextSettings):
+    if not isinstance(settings, PretrainedTextSettings):
         return train_tokenizer(reports, vocabulary=settings.vocabulary)
     try:
         tokenizer: Tokenizer = AutoTokenizer.from_pretrained(settings.name).backend_tokenizer
@@ -75,6 +111,8 @@ def build_tokenizer(settings: TextEncoderSettings, reports: Sequence[str]) -> To
 
 def build_text_encoder(settings: TextEncoderSettings, tokenizer: Tokenizer) -> TextEncoder:
     """Make the encoder; raises TextEncoderError when pretrained weights cannot be had."""
+    if isinstance(settings, ConvTextSettings):
+        return ConvTextEncoder(settings, tokenizer.get_vocab_size())
     if isinstance(settings, ScratchTextSettings):
         config = BertConfig(
             vocab_size=tokenizer.get_vocab_size(),
