@@ -11,6 +11,7 @@ import pandas as pd
 from data_cards.findings import FINDINGS, LabelCode
 from data_cards.label_table import list_findings
 from text_labeler.gold import list_columns, read_gold
+from text_labeler.implications import EDEMA
 from text_labeler.label_matrix import SEVERITY, LabelerVotes, LabelMatrixError
 from text_labeler.label_model_fit import ABSTAIN, UNCERTAIN, Votes
 from text_labeler.snorkel_matrix import SNORKEL_ENDING, read_snorkel
@@ -29,9 +30,11 @@ def parse_labeler(given: str) -> tuple[str, Path]:
 def read_labelers(given: Sequence[str]) -> list[LabelerVotes]:
     """Read each of `path` or `name=path`; a `.npz` brings the names of its own labelers.
 
-    Codes: null abstains, −1 becomes −2 (uncertain), 0 and 1 stay; a null grade abstains. Where a
-    table only says what is present (ChestX-ray14's columns), 0 votes for not present. Other
-    columns are ignored; a user's own finding is one that has `<finding>_p` in any of the files.
+    Codes: null abstains, −1 becomes −2 (uncertain), 0 and 1 stay. A null grade abstains, and so
+    does one where the same labeler calls Edema uncertain: "possible mild edema" says how severe it
+    would be, and a grade has no vote for uncertain. Where a table only says what is present
+    (ChestX-ray14's columns), 0 votes for not present. Other columns are ignored; a user's own
+    finding is one that has `<finding>_p` in any of the files.
     Raises LabelMatrixError for a file without a vote, and ScoringError naming row and column.
     """
     files = [parse_labeler(one) for one in given]
@@ -57,6 +60,8 @@ def read_votes(name: str, path: Path, findings: Sequence[str] = FINDINGS) -> Lab
     if gold.severity is not None:
         columns[SEVERITY] = gold.severity["severity"]
     votes = {column: _take_votes(codes) for column, codes in columns.items()}
+    if SEVERITY in votes and EDEMA in votes:
+        votes[SEVERITY][votes[EDEMA] == UNCERTAIN] = ABSTAIN
     votes = {column: given for column, given in votes.items() if (given != ABSTAIN).any()}
     if not votes:
         raise LabelMatrixError(f"{path}: no vote in it: every finding and grade is empty")

@@ -40,15 +40,20 @@ def read_one(path, column):
 def test_a_label_table_votes_by_its_codes(tmp_path):
     rows = [
         {"study_id": "a", "Edema": 1, "Edema_p": 0.9, "edema_severity": 3, "Kyphosis_p": 0.9},
-        {"study_id": "b", "Edema": -1, "edema_severity": 0, "Kyphosis": 1},
+        {"study_id": "b", "Edema": -1, "Kyphosis": 1},
         {"study_id": "c"},
     ]
     write_label_table(tmp_path / "t.parquet", rows)
     path = str(tmp_path / "t.parquet")
     assert read_one(path, "Edema") == {"a": 1, "b": -2, "c": -1}
-    assert read_one(path, "edema_severity") == {"a": 3, "b": 0, "c": -1}
+    assert read_one(path, "edema_severity") == {"a": 3, "b": -1, "c": -1}
     assert read_one(path, "Kyphosis") == {"a": -1, "b": 1, "c": -1}
     assert set(read_labelers([path])[0].votes) == {"Edema", "Kyphosis", "edema_severity"}
+
+
+def test_a_grade_of_an_uncertain_edema_is_no_vote(tmp_path):
+    path = write(tmp_path, "a.csv", "study_id,Edema,edema_severity\na,-1,2\nb,1,2\nc,,2\nd,-1,0\n")
+    assert read_one(path, "edema_severity") == {"a": -1, "b": 2, "c": 2, "d": -1}
 
 
 def test_an_own_finding_of_one_file_is_read_in_all(tmp_path):
