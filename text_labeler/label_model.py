@@ -48,8 +48,10 @@ class LabelModelSettings:
     grades, not twelve). `abstention` "informative" lets how often a labeler is silent depend on
     the truth. `groups` names, per labeler, whose rules it shares: a group has one voice on each
     study, shared by the members that vote there. That is exact for copies, and cautious where
-    members share only part of their errors. `names` stand in warnings. `uncertain_positive` is
-    what −2, CheXpert's "uncertain", counts for the positive class; only findings have it.
+    members share only part of their errors: three that err apart are taken for worse than they
+    are (0.75 for a true 0.80) and their agreement is wasted. `names` stand in warnings.
+    `uncertain_positive` is what −2, CheXpert's "uncertain", counts for the positive class; only
+    findings have it.
 
     `pseudo_count` is a Dirichlet prior: in each class each labeler is given so many votes, 70 % of
     them right, so that three votes prove nobody perfect and classes keep their names; the class
