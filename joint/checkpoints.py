@@ -26,7 +26,7 @@ from joint.checkpoint_files import (
     set_aside,
     step_folder,
 )
-from joint.random_state import load_random_state, save_random_state, seed_from_step
+from joint.random_state import load_random_state, save_random_state, seed_process
 from joint.run_changes import explain_refusal, find_changes
 from joint.task import StatefulTask, Task
 
@@ -128,11 +128,13 @@ class Checkpoints:
             _together(accelerator, write)
             _together(accelerator, finish, only=is_main)
         except CheckpointError as error:
+            free = shutil.disk_usage(self.folder).free / 1e6
             if is_main:
                 drop_unfinished(self.folder)
             raise CheckpointError(
-                f"{self.folder}: the checkpoint of step {progress.step} cannot be written:"
-                f" {error}; the one before is whole: make room and start the same command again"
+                f"{self.folder}: the checkpoint of step {progress.step} cannot be written with"
+                f" {free:.1f} MB free: {error}; those before are whole: make room and start the"
+                " same command again"
             ) from error
 
     def resume(self, accelerator: Accelerator, task: Task) -> Progress | None:
@@ -161,7 +163,7 @@ class Checkpoints:
         if state["identity"]["processes"] == accelerator.num_processes:
             load_random_state(checkpoint / _random_file(accelerator.process_index))
         else:
-            seed_from_step(progress.step)
+            seed_process(torch.initial_seed(), progress.step)
         if accelerator.is_main_process:
             drop_unfinished(self.folder)
             self._point_links(progress)
@@ -185,9 +187,9 @@ class Checkpoints:
             if isinstance(task, StatefulTask):
                 task.load_state_dict(torch.load(checkpoint / TASK_FILE, weights_only=True))
         except (OSError, RuntimeError, ValueError, KeyError) as error:
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise CheckpointError(
-                f"{checkpoint}: does not fit the model that these settings build: {first}"
+                f"{checkpoint}: cannot be loaded into what these settings build:"
+                f" {_first_line(error)}"
             ) from error
 
     def _find_newest(self) -> dict[str, Any] | None:
@@ -255,6 +257,10 @@ def _random_file(process: int) -> str:
     return f"random-{process}.pt"
 
 
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def _together(accelerator: Accelerator, write: Callable[[], object], *, only: bool = True) -> None:
     """Write on the processes with `only`; all raise CheckpointError where one of them failed.
 
@@ -265,7 +271,7 @@ def _together(accelerator: Accelerator, write: Callable[[], object], *, only: bo
         try:
             write()
         except (OSError, RuntimeError, SafetensorError) as error:
-            problem = str(error) or type(error).__name__
+            problem = _first_line(error)
     for each in gather_object([problem]):
         if each is not None:
             raise CheckpointError(each)

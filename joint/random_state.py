@@ -36,7 +36,9 @@ def load_random_state(path: Path) -> None:
         torch.cuda.set_rng_state(state["cuda"])
 
 
-def seed_from_step(step: int) -> None:
-    """Draw other numbers from here on, a function of this process's seed and of the step."""
-    sequence = np.random.SeedSequence([torch.initial_seed(), step])
-    torch.manual_seed(int(sequence.generate_state(1)[0]))
+def seed_process(*numbers: int) -> None:
+    """Seed everything that draws on its own in this process, as a function of whole numbers."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the global one
+    torch.manual_seed(seed)

@@ -42,6 +42,7 @@ from joint.predictions import (
     write_predictions,
 )
 from joint.prepare import PreparedData, grading_data, pair_data, prepare_data, training_texts
+from joint.random_state import seed_process
 from joint.run_changes import check_names
 from joint.run_figures import draw_run
 from joint.run_folder import RunFolder
@@ -58,9 +59,6 @@ from vision.report_to_image import hash_correction
 from vision.risk_limits import RiskThreshold
 
 logger = logging.getLogger(__name__)
-
-SEEDS_PER_RUN = 1 << 16
-"""More than processes in any launch: no two runs share a process's random numbers."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def _run_locked(
     place = RunPlace(settings, folder, prepared, hashes)
     loop = Loop(task, accelerator, settings.loop, settings.optimizer)
     # From here on random numbers (dropout) are each process's own; a checkpoint brings its own.
-    torch.manual_seed(settings.seed * SEEDS_PER_RUN + accelerator.process_index + 1)
+    seed_process(settings.seed, accelerator.process_index)
     checkpoints = Checkpoints(
         folder.checkpoints,
         {**hashes, "settings": training_values(settings)},
