@@ -109,6 +109,21 @@ def test_a_row_without_report_has_exactly_no_gradient_and_no_say(settings, garba
 
 
 @ALL
+def test_what_stands_for_an_unknown_severity_has_no_say(settings):
+    pairs = random_pairs(6, torch.Generator().manual_seed(3))
+    totals = []
+    for value in (0.0, 3.0, math.nan):
+        severities = torch.where(pairs.has_severity, pairs.severities, value)
+        images = pairs.images.clone().requires_grad_()
+        mine = pairs._replace(images=images, severities=severities)
+        found = contrastive_loss(settings, mine, mine, fixed_scale(settings, 6))
+        found.total.backward()
+        totals.append((float(found.total.detach()), images.grad.sum().item()))
+    assert not pairs.has_severity.all()
+    assert totals[0] == totals[1] == totals[2]
+
+
+@ALL
 def test_without_any_report_the_loss_is_zero_and_not_nan(settings):
     pairs = random_pairs(3, torch.Generator().manual_seed(4))
     images = torch.full_like(pairs.images, math.nan).requires_grad_()

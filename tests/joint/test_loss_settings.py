@@ -13,10 +13,14 @@ import torch
 import yaml
 from pydantic import ValidationError
 
+import joint.joint_task
 from joint.checkpoints import Checkpoints
+from joint.gather import RowGather
 from joint.joint_settings import ContrastiveSettings, JointLossSettings
+from joint.losses import contrastive_loss
 from tests.joint.tiny import seed_everything, tiny_joint_task, tiny_loop, train, weights_of
 from vision.grading_losses import SEVERITY_LOSSES
+from vision.losses import squared_emd_loss
 from vision.noise_robust_losses import NoiseSettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "losses.md"
@@ -82,6 +86,41 @@ def test_only_the_founding_similarities_leave_the_length_of_embeddings_free():
         outputs = task.model(task.prepare(task.load(np.arange(4), step=0)))
         lengths = outputs["image_embeddings"].norm(dim=1)
         assert torch.allclose(lengths, torch.ones(4), atol=1e-5) == is_unit
+
+
+def test_a_pairs_severity_is_what_its_report_states(monkeypatch):
+    seen = []
+
+    def watched(settings, own, whole, outputs):
+        seen.append(own)
+        return contrastive_loss(settings, own, whole, outputs)
+
+    monkeypatch.setattr(joint.joint_task, "contrastive_loss", watched)
+    task = tiny_joint_task()
+    task.pairs.severity_targets[1] = [0.0, 0.0, 0.5, 0.5]
+    batch = task.prepare(task.load(np.arange(4), step=0))
+    task.losses(task.model(batch), batch, RowGather((4,), 0))
+    # Grade g of the tiny task has 0.8 + 0.05 on g and 0.05 on each other; row 0 states none.
+    assert seen[0].severities.tolist() == pytest.approx([0.3, 2.5, 1.9, 2.7])
+    assert seen[0].has_severity.tolist() == [False, True, True, False]
+
+
+def test_both_heads_have_the_form_that_the_settings_name():
+    task = tiny_joint_task(losses=read_losses({"severity_loss": {"kind": "emd"}}))
+    batch = task.prepare(task.load(np.arange(8), step=0))
+    outputs = task.model(batch)
+    losses = task.losses(outputs, batch, RowGather((8,), 0))
+    for name, logits, targets, known in (
+        ("severity", "severity_logits", "severity_targets", "has_severity"),
+        ("text_severity", "text_severity_logits", "report_targets", "report_states_severity"),
+    ):
+        expected = squared_emd_loss(outputs[logits], batch[targets], batch[known])
+        assert torch.equal(losses[name].total, expected.total)
+
+
+def test_the_weight_of_elr_is_relative_to_severity():
+    losses = read_losses({"severity": 0.5, "noise": {"kind": "elr", "weight": 3.0}})
+    assert tiny_joint_task(losses=losses).loss_weights["early_learning"] == 1.5
 
 
 def test_gce_without_cross_entropy_is_refused():
