@@ -68,8 +68,10 @@ def trace_transition(trace: Trace, transition: ReportToImage, file: Path | None)
         name = source.name if file is None else file.name
         told = {"prior": source.name}
         return trace.add(LineageNode(kind="transition", name=name, hash=own, facts=told), file)
-    reads = LineageNode(kind="audited reads", name=source.file, hash=source.sha256)
-    labels = LineageNode(kind="label table", name=source.labels_file, hash=source.labels_sha256)
+    name = Path(source.file).name
+    reads = LineageNode(kind="audited reads", name=name, hash=source.sha256)
+    name = Path(source.labels_file).name
+    labels = LineageNode(kind="label table", name=name, hash=source.labels_sha256)
     node = LineageNode(
         kind="transition",
         name="transition" if file is None else file.name,

@@ -31,7 +31,7 @@ class Layout:
 
 
 def plain_parents(lineage: Lineage) -> dict[str, tuple[str, ...]]:
-    """Give each node's parents without those that another of its parents descends from too.
+    """Give each node's parents that are in the lineage; a grader's predictions stand for its run.
 
     Raises LineageError for a node that descends from itself.
     """
@@ -49,15 +49,19 @@ def plain_parents(lineage: Lineage) -> dict[str, tuple[str, ...]]:
 
     for own in known:
         find_above(own, ())
+    runs = {node.hash for node in lineage.nodes if node.kind == "run"}
     return {
         own: tuple(
             name
             for name in dict.fromkeys(parents)
-            if name in known
-            and not any(name in above[other] for other in parents if other in above)
+            if name in known and not (name in runs and _is_told(name, parents, above))
         )
         for own, parents in known.items()
     }
+
+
+def _is_told(run: str, parents: Sequence[str], above: Mapping[str, set[str]]) -> bool:
+    return any(run in above.get(other, ()) for other in parents)
 
 
 def lay_out(lineage: Lineage) -> Layout:

@@ -135,6 +135,8 @@ def _find_places(lineage: Lineage, settings: RunSettings, folder: RunFolder) -> 
         corpus for node in lineage.nodes if node.kind == "image cache" for corpus in node.parents
     }
     places |= dict.fromkeys(listed, data.root)
+    if by_kind["transition"] is not None:
+        places |= find_reads(lineage, by_kind["transition"].parent)
     run_parents = [name for node in lineage.nodes if node.kind == "run" for name in node.parents]
     for name in run_parents:
         if name in nodes and nodes[name].kind == "label table":
@@ -142,6 +144,14 @@ def _find_places(lineage: Lineage, settings: RunSettings, folder: RunFolder) -> 
             trace_table(trace, name_labels(data, next(iter(listed), "")), name)
             places = {**trace.places, **places}
     return places
+
+
+def find_reads(lineage: Lineage, folder: Path) -> dict[str, Path]:
+    """Look for the reads behind a transition beside it; where they lay is not recorded."""
+    nodes = {node.hash: node for node in lineage.nodes}
+    behind = [nodes[one] for n in lineage.nodes if n.kind == "transition" for one in n.parents]
+    beside = {node.hash: folder / node.name for node in behind if node.kind == "audited reads"}
+    return {own: file for own, file in beside.items() if file.is_file()}
 
 
 def _anchor(settings: RunSettings, folder: RunFolder) -> RunSettings:

@@ -30,6 +30,7 @@ from data_cards.lineage_tables import (
     trace_table,
     trace_transition,
 )
+from data_cards.transition import ConsensusSource
 from data_cards.transition_estimate import named_transition
 from data_cards.transition_priors import TRANSITION_PRIORS
 
@@ -208,6 +209,31 @@ def test_matrices_and_remarks_of_a_model_stay_in_its_manifest():
         "kind": "ordinal",
         "inner.on": True,
     }
+
+
+def test_a_transition_from_consensus_reads_names_them_and_the_labels(tmp_path):
+    source = ConsensusSource(
+        file="panel.csv",
+        sha256=hash_json("reads"),
+        labels_file="labels.parquet",
+        labels_sha256=hash_json("labels"),
+        images=3,
+        studies=2,
+        patients=None,
+        unmatched=0,
+        prior="mimic_edema",
+        prior_strength=2.0,
+        created="2026-11-21T10:00:00+00:00",
+    )
+    estimated = named_transition(min(TRANSITION_PRIORS)).model_copy(update={"source": source})
+    trace = Trace()
+    own = trace_transition(trace, estimated, tmp_path / "transition.json")
+    assert [(node.kind, node.name) for node in trace.lineage().nodes] == [
+        *(("audited reads", "panel.csv"), ("label table", "labels.parquet")),
+        ("transition", "transition.json"),
+    ]
+    assert trace.nodes[own].parents == (hash_json("reads"), hash_json("labels"))
+    assert trace.nodes[own].counts == {"images": 3, "studies": 2}
 
 
 def test_a_named_transition_has_no_parents():

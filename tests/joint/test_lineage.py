@@ -16,14 +16,17 @@ from typer.testing import CliRunner
 
 from data_cards.corpora import CORPORA, Corpus
 from data_cards.lineage import Lineage, LineageError, LineageNode, Parent
-from data_cards.lineage_tables import AS_IT_WAS, NOT_FOUND
+from data_cards.lineage_tables import AS_IT_WAS, CHANGED, NOT_FOUND, Trace, trace_transition
 from data_cards.study import list_studies
+from data_cards.transition import write_transition
+from data_cards.transition_estimate import named_transition
+from data_cards.transition_priors import TRANSITION_PRIORS
 from joint.commands import app
 from joint.evaluation_folder import write_run_evaluation
 from joint.lineage_check import check_lineage
 from joint.lineage_layout import lay_out, plain_parents
 from joint.lineage_text import shorten, tell_counts
-from joint.lineage_trace import REBUILT, find_lineage
+from joint.lineage_trace import REBUILT, Found, find_lineage, find_reads
 from joint.predictions import PARENTS_KEY
 from joint.run import run_training
 from tests.joint.test_run import tiny_run
@@ -151,7 +154,7 @@ def test_one_changed_byte_is_found(run, home, kind):
     with changed(find_file(run, home, kind), flip_last):
         told = ask(run, "--check")
     assert told.exit_code == 1
-    (line,) = (line for line in told.stdout.splitlines() if "changed since" in line)
+    (line,) = (line for line in told.stdout.splitlines() if CHANGED in line)
     assert kind in line
     assert f"changed since: {kind} " in told.stderr
 
@@ -164,12 +167,12 @@ def test_without_check_a_change_is_said_and_no_failure(run, home):
 
 def test_other_training_settings_are_a_changed_run(run, home):
     with changed(find_file(run, home, "run"), lambda text: text.replace(b"seed: 0", b"seed: 1")):
-        assert statuses_of(run)["run"] == "changed since"
+        assert statuses_of(run)["run"] == CHANGED
 
 
 def test_a_corpus_with_another_report_has_changed(run, monkeypatch):
     monkeypatch.setattr("tests.joint.tiny_corpus.PLANTED_WORD", "Another")
-    assert statuses_of(run)["corpus listing"] == "changed since"
+    assert statuses_of(run)["corpus listing"] == CHANGED
 
 
 def test_what_is_gone_is_not_found_here(run, home):
@@ -292,6 +295,30 @@ def test_what_is_no_lineage_is_one_clear_message(old_run, home, tmp_path):
         ask(table)
 
 
+def test_a_transition_is_compared_by_its_content(tmp_path):
+    name = min(TRANSITION_PRIORS)
+    named, file = named_transition(name), tmp_path / "transition.json"
+    write_transition(file, named)
+    trace = Trace()
+    own = trace_transition(trace, named, file)
+    found = Found(trace.lineage(), trace.places)
+    assert check_lineage(found) == {own: AS_IT_WAS}
+    with changed(file, lambda text: text.replace(b'"draws": ', b'"draws": 1')):
+        assert check_lineage(found) == {own: CHANGED}
+    file.write_text("{", encoding="utf-8")
+    assert check_lineage(found) == {own: CHANGED}
+    own = trace_transition(alone := Trace(), named, None)
+    assert check_lineage(Found(alone.lineage(), {})) == {own: AS_IT_WAS}
+
+
+def test_reads_behind_a_transition_are_looked_for_beside_it(tmp_path):
+    (tmp_path / "panel.csv").write_text("study_id,severity\n", encoding="utf-8")
+    reads = [LineageNode(kind="audited reads", name=f"{n}.csv", hash=n) for n in ("panel", "gone")]
+    node = LineageNode(kind="transition", name="t", hash="t", parents=("panel", "gone"))
+    found = find_reads(Lineage(nodes=(*reads, node)), tmp_path)
+    assert found == {"panel": tmp_path / "panel.csv"}
+
+
 def graph(**parents):
     nodes = [
         LineageNode(kind="label table", name=name, hash=name, parents=tuple(above))
@@ -305,8 +332,12 @@ def test_a_circle_is_refused():
         plain_parents(graph(a=["b"], b=["a"]))
 
 
-def test_a_way_that_another_way_holds_is_not_drawn():
-    assert plain_parents(graph(a=[], b=["a"], c=["a", "b", "unknown"]))["c"] == ("b",)
+def test_only_a_run_that_another_parent_tells_of_is_left_out():
+    lineage = graph(a=[], b=["a"], c=["a", "b", "unknown"])
+    assert plain_parents(lineage)["c"] == ("a", "b")
+    first, *others = lineage.nodes
+    of_a_run = Lineage(nodes=(first.model_copy(update={"kind": "run"}), *others))
+    assert plain_parents(of_a_run)["c"] == ("b",)
 
 
 def test_boxes_stand_in_layers_and_long_edges_go_around_them():
