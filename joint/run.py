@@ -55,7 +55,7 @@ from vision.encoder_weights import hash_encoder_weights
 from vision.encoders import check_encoder
 from vision.grading_task import GradingTask
 from vision.metrics import MetricsError
-from vision.report_to_image import hash_correction
+from vision.report_to_image import hash_correction, load_correction
 from vision.risk_limits import RiskThreshold
 
 logger = logging.getLogger(__name__)
@@ -85,6 +85,7 @@ def run_training(settings: RunSettings, *, accept: Collection[str] = ()) -> RunR
     reference = settings.evaluation.reference
     grades = read_reference(reference) if reference else None
     check_encoder(settings.task.tower.encoder, settings.data.cache.size)
+    load_correction(settings.task.report_to_image)  # a missing file is named before long work
     accelerator = make_accelerator(settings)
     with lock_run(folder.path, accelerator):
         return _run_locked(settings, folder, accelerator, grades=grades, accept=accept)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from data_cards.corpora import CORPORA
-from data_cards.transition import write_transition
+from data_cards.transition import TransitionError, write_transition
 from data_cards.transition_estimate import named_transition
 from joint.evaluation_folder import write_run_evaluation
 from joint.losses import distillation_loss
@@ -227,6 +227,13 @@ def test_the_default_is_said_in_the_card(corpus, tmp_path) -> None:
     assert "No report→image correction" in card
     assert "report_to_image" not in card
     assert AS_REPORTED[0] not in pd.read_parquet(result.folder.predictions)
+
+
+def test_a_missing_transition_is_named_before_any_work(corpus, tmp_path) -> None:
+    missing = {"kind": "forward", "path": str(tmp_path / "missing.json")}
+    with pytest.raises(TransitionError, match=r"missing\.json: no such file"):
+        run_training(tiny_run(corpus, tmp_path / "runs", missing))
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_run_does_not_go_on_through_another_transition(corpus, tmp_path) -> None:
