@@ -57,7 +57,8 @@ def render_analysis(analysis: LabelerAnalysis) -> Iterator[RenderableType]:
             yield _bold(f"{heading}, and shares of all studies")
             yield _render_votes(rows, classes, analysis)
     if any(row.estimated_accuracy >= 0 or row.correct + row.incorrect for row in speaking):
-        yield _bold("How many of the votes are right: by the label model, and on n audited studies")
+        measured = ", and on n audited studies" if any(analysis.audited) else ""
+        yield _bold(f"How many of the votes are right: by the label model{measured}")
         yield _render_accuracies(speaking, analysis)
         if any(row.is_contradicted for row in speaking):
             yield Text(CONTRADICTED, style="dim")
