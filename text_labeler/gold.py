@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -95,11 +96,27 @@ def _read_frame(path: Path, rows: int | None = None) -> pd.DataFrame:
                 else pd.read_parquet(path, columns=columns)
             )
         if path.suffix == ".jsonl":
-            lines = path.read_text(encoding="utf-8").splitlines()
-            return pd.DataFrame([json.loads(line) for line in lines if line.strip()], dtype=object)
+            return pd.DataFrame(_read_json_lines(path), dtype=object)
         return pd.read_csv(path, dtype=dict.fromkeys(IDS, str), nrows=rows)
+    except ScoringError:
+        raise
     except (ValueError, OSError) as error:
         raise ScoringError(f"{path}: not a readable table: {type(error).__name__}") from error
+
+
+def _read_json_lines(path: Path) -> list[dict[str, Any]]:
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                row = None
+            if not isinstance(row, dict):
+                # Without the line itself: it may hold a report.
+                raise ScoringError(f"{path}, line {number}: not a JSON object")
+            rows.append(row)
+    return rows
 
 
 def _check_ids(frame: pd.DataFrame, where: str) -> None:

@@ -85,7 +85,7 @@ def test_an_own_finding_of_one_file_is_read_in_all(tmp_path):
             "Edema",
             {"7": -2, "8": 0},
         ),
-        ("one.jsonl", '{"study_id": 7}\n{"study_id": 8, "severity": 3}\n', "edema_severity",
+        ("one.jsonl", '{"study_id": 7, "said": "a\u2028b"}\n{"study_id": 8, "severity": 3}\n', "edema_severity",
          {"7": -1, "8": 3}),
     ],
 )  # fmt: skip
@@ -101,7 +101,9 @@ def test_each_kind_of_file(tmp_path, name, text, column, expected):
         ("a.csv", "study_id,Edema\nx,1\nx,0\n", r"a.csv, row 2, study_id"),
         ("a.csv", "study,Edema\nx,1\n", r"a.csv: expected a column `study_id`"),
         ("a.csv", "study_id,Edema\nx,\n", r"a.csv: no vote in it"),
-        ("a.jsonl", '{"study_id": 1\n', r"a.jsonl: not a readable table"),
+        ("a.jsonl", '{"study_id": 1}\n{"study_id"\n', r"a.jsonl, line 2: not a JSON object$"),
+        ("a.jsonl", '{"study_id": 1}\n\n[1]\n', r"a.jsonl, line 3: not a JSON object$"),
+        ("a.jsonl", '{"study_id": 1, "Edema": "yes"}\n', r"row 1, Edema: yes is not one of"),
         ("a.npz", "PK", r"a.npz: not a readable .npz"),
     ],
 )
