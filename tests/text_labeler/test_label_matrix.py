@@ -85,10 +85,14 @@ def test_an_own_finding_of_one_file_is_read_in_all(tmp_path):
             "Edema",
             {"7": -2, "8": 0},
         ),
-        ("one.jsonl", '{"study_id": 7, "said": "a\u2028b"}\n{"study_id": 8, "severity": 3}\n', "edema_severity",
-         {"7": -1, "8": 3}),
+        (
+            "one.jsonl",
+            '{"study_id": 7, "said": "a\u2028b"}\n{"study_id": 8, "severity": 3}\n',
+            "edema_severity",
+            {"7": -1, "8": 3},
+        ),
     ],
-)  # fmt: skip
+)
 def test_each_kind_of_file(tmp_path, name, text, column, expected):
     assert read_one(write(tmp_path, name, text), column) == expected
 
