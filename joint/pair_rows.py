@@ -47,12 +47,9 @@ def gather_pairs(own: PairRows, gather: Gather) -> PairRows:
 
 
 def hide_missing(pairs: PairRows) -> PairRows:
-    """Put zeros where there is no report or severity: what stands there may be NaN."""
+    """Put zeros in place of the embeddings of rows without a report: they may be NaN."""
     has_report = pairs.has_report[:, None]
-    has_severity = pairs.has_severity & pairs.has_report
     return pairs._replace(
         images=torch.where(has_report, pairs.images, 0.0),
         texts=torch.where(has_report, pairs.texts, 0.0),
-        severities=torch.where(has_severity, pairs.severities, 0.0),
-        has_severity=has_severity,
     )
