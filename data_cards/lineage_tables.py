@@ -194,7 +194,7 @@ def _parents_of(manifest: LabelTableManifest) -> list[Parent]:
     try:
         return [
             Parent(kind="corpus listing", name=manifest.corpus, hash=manifest.corpus_hash),
-            Parent(kind="rules", name=manifest.profile or "rules", hash=manifest.rules_hash),
+            Parent(kind="rules", name=manifest.labeler, hash=manifest.rules_hash),
         ]
     except ValueError:  # imported tables put no hash there
         return []

@@ -50,14 +50,14 @@ def _check_rules(node: LineageNode, place: Path | None) -> str:
     if place is not None and not place.is_dir():
         return NOT_FOUND
     try:
-        labeler = (
-            KeywordLabeler()
-            if node.name == KeywordLabeler().kind
-            else KerleyLabeler(profile=node.name, rules=place or RULES_FOLDER)
-        )
-        now = make_labeler(labeler).rules_hash
-    except RuleError:  # no such profile here, or rules that are none
-        return NOT_FOUND if place is None else CHANGED
+        if node.name == KerleyLabeler().kind:
+            now = make_labeler(KerleyLabeler(rules=place or RULES_FOLDER)).rules_hash
+        elif node.name == KeywordLabeler().kind:
+            now = make_labeler(KeywordLabeler()).rules_hash
+        else:  # another's labeler
+            return NOT_FOUND
+    except RuleError:
+        return CHANGED
     return AS_IT_WAS if now == node.hash else CHANGED
 
 

@@ -18,11 +18,11 @@ from joint.lineage_layout import Layout, Place, lay_out
 from joint.lineage_text import HASH_LETTERS, shorten, tell_counts, tell_date
 from vision.figure_style import INK, PNG_DOTS_PER_INCH, QUIET_INK, SERIES_COLOURS, new_figure
 
-COLUMN, ROW = 2.25, 1.3
+COLUMN, ROW = 2.4, 1.3
 """Inches from box to box."""
-WIDE, HIGH = 1.75, 1.0
+WIDE, HIGH = 1.9, 1.0
 """Inches of a box."""
-LETTERS = 24
+LETTERS = 26
 COLOURS: Mapping[str, str] = {
     "corpus listing": SERIES_COLOURS[4],
     "rules": SERIES_COLOURS[4],
@@ -53,7 +53,7 @@ def write_lineage_figure(file: Path, lineage: Lineage, statuses: Mapping[str, st
 
 
 def draw_lineage(lineage: Lineage, statuses: Mapping[str, str]) -> Figure:
-    """Draw a lineage; what has changed since is framed and named in orange-red."""
+    """Draw a lineage; what has changed since is framed and named in red."""
     layout = lay_out(lineage)
     width, height = layout.layers * COLUMN + 0.1, layout.rows * ROW + 0.2
     figure = new_figure(width, height)

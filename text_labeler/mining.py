@@ -102,19 +102,12 @@ def mine_corpus(
 def _name_parents(
     listing: Listing, labeler: LabelerSettings, rules_hash: str, out: Path
 ) -> list[Parent]:
-    profile: str = labeler.kind
     own_rules = None
-    if isinstance(labeler, KerleyLabeler):
-        profile = labeler.profile
-        own_rules = None if labeler.rules == RULES_FOLDER else labeler.rules
+    if isinstance(labeler, KerleyLabeler) and labeler.rules != RULES_FOLDER:
+        own_rules = relative_path(labeler.rules, out)
     return [
         describe_listing(listing, out),
-        Parent(
-            kind="rules",
-            name=profile,
-            hash=rules_hash,
-            path=None if own_rules is None else relative_path(own_rules, out),
-        ),
+        Parent(kind="rules", name=labeler.kind, hash=rules_hash, path=own_rules),
     ]
 
 

@@ -89,7 +89,7 @@ def test_a_combined_table_is_followed_to_the_corpus_and_the_rules(tmp_path):
     trace, nodes = trace_nodes(out, table_hash)
     assert [(node.kind, node.name) for node in trace.nodes.values()] == [
         ("corpus listing", "tiny"),
-        ("rules", "chexpert"),
+        ("rules", "kerley"),
         ("label table", "rules.parquet"),
         ("label table", "paper.parquet"),
         ("audited reads", "reads.csv"),

@@ -24,6 +24,7 @@ from data_cards.transition_priors import TRANSITION_PRIORS
 from joint.commands import app
 from joint.evaluation_folder import write_run_evaluation
 from joint.lineage_check import check_lineage
+from joint.lineage_figure import LETTERS
 from joint.lineage_layout import lay_out, plain_parents
 from joint.lineage_text import shorten, tell_counts
 from joint.lineage_trace import REBUILT, Found, find_lineage, find_reads
@@ -239,7 +240,7 @@ def test_the_figure_holds_every_box_with_long_names_cut(run, tmp_path):
     assert set(KINDS) <= words
     table = next(node for node in find_lineage(run).lineage.nodes if node.kind == "label table")
     assert table.name not in words
-    assert shorten(table.name, 24) in words
+    assert shorten(table.name, LETTERS) in words
     ask(run, "--figure", tmp_path / "way.png")
     assert (tmp_path / "way.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(LineageError, match=r"way.pdf: a figure is written as .svg or .png"):

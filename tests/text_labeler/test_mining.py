@@ -218,15 +218,15 @@ def test_the_keyword_labeler_mines_severity_only(listing, tmp_path):
 def test_the_manifest_names_corpus_and_rules_by_hash(listing, tmp_path):
     out = tmp_path / "out" / "labels.parquet"
     rules = shutil.copytree(RULES_FOLDER, tmp_path / "rules")
-    for labeler, name, path in (
-        (KerleyLabeler(profile="severity"), "severity", None),
-        (KerleyLabeler(profile="severity", rules=rules), "severity", "../rules"),
-        (KeywordLabeler(), "miccai2020", None),
+    for labeler, path in (
+        (KerleyLabeler(profile="severity"), None),
+        (KerleyLabeler(rules=rules), "../rules"),
+        (KeywordLabeler(), None),
     ):
         manifest = mine_corpus(listing, out, labeler, Processes())
         assert [parent.model_dump() for parent in read_manifest(out).parents] == [
             {"kind": "corpus listing", "name": "own", "hash": listing.content_hash, "path": ".."},
-            {"kind": "rules", "name": name, "hash": manifest.rules_hash, "path": path},
+            {"kind": "rules", "name": labeler.kind, "hash": manifest.rules_hash, "path": path},
         ]
 
 
