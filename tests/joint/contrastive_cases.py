@@ -53,9 +53,9 @@ def choose_rows(pairs: PairRows, which) -> PairRows:
 def slow_contrastive(settings, pairs: PairRows, scale, bias):
     """The sum over all rows, one pair at a time."""
     rows = [i for i in range(len(pairs.groups)) if pairs.has_report[i]]
-    if isinstance(settings, RankingSettings):
-        return sum((_slow_ranking(settings, pairs, rows, i) for i in rows), start=_zero(pairs))
-    slow = _slow_siglip if isinstance(settings, SiglipSettings) else _slow_infonce
+    slow = {"infonce": _slow_infonce, "siglip": _slow_siglip, "ranking": _slow_ranking}[
+        settings.kind
+    ]
     return sum((slow(settings, pairs, rows, i, scale, bias) for i in rows), start=_zero(pairs))
 
 
@@ -105,7 +105,7 @@ def _slow_siglip(settings, pairs, rows, i, scale, bias):
     return loss
 
 
-def _slow_ranking(settings, pairs, rows, i):
+def _slow_ranking(settings, pairs, rows, i, scale, _):
     """Chauhan et al. 2020, equation 1, as a loop; `all`: the mean over every other row."""
     others = [j for j in rows if j != i]
     if settings.imposters == "next" and others:
@@ -113,9 +113,9 @@ def _slow_ranking(settings, pairs, rows, i):
     loss = 0.0
     for j in others:
         margin = _margin(pairs, i, j)
-        paired = _similarity(settings, pairs.images[i], pairs.texts[i])
+        paired = scale * _similarity(settings, pairs.images[i], pairs.texts[i])
         for image, text in ((j, i), (i, j)):
-            imposter = _similarity(settings, pairs.images[image], pairs.texts[text])
+            imposter = scale * _similarity(settings, pairs.images[image], pairs.texts[text])
             if margin + imposter - paired > 0:
                 loss = loss + (margin + imposter - paired) / len(others)
     return loss

@@ -21,21 +21,11 @@ ALL = pytest.mark.parametrize("settings", CONTRASTIVE_LOSSES.values(), ids=CONTR
 SCALE, BIAS = 4.0, -1.5
 
 
-def learned(rows, dtype=torch.float64):
+def learned(rows):
     """Scale and bias as the model gives them, and the two numbers that are learned."""
-    scale = torch.tensor(SCALE, dtype=dtype, requires_grad=True)
-    bias = torch.tensor(BIAS, dtype=dtype, requires_grad=True)
+    scale = torch.tensor(SCALE, dtype=torch.float64, requires_grad=True)
+    bias = torch.tensor(BIAS, dtype=torch.float64, requires_grad=True)
     return {"scale": scale.expand(rows), "bias": bias.expand(rows)}, (scale, bias)
-
-
-def is_ranking(settings):
-    return settings.kind == "ranking"
-
-
-def fixed_scale(settings, rows, dtype=torch.float64):
-    """The founding ranking has no scale."""
-    outputs, _ = learned(rows, dtype)
-    return outputs | {"scale": torch.ones(rows, dtype=dtype)} if is_ranking(settings) else outputs
 
 
 def unit_pairs(**changes):
@@ -56,7 +46,6 @@ def test_value_and_gradient_are_the_references(settings):
             images, texts = pairs.images.clone(), pairs.texts.clone()
             mine = pairs._replace(images=images.requires_grad_(), texts=texts.requires_grad_())
             outputs, leaves = learned(rows)
-            outputs = outputs | fixed_scale(settings, rows) if is_ranking(settings) else outputs
             if is_slow:
                 total = slow_contrastive(settings, mine, *leaves)
             else:
@@ -97,7 +86,7 @@ def test_a_row_without_report_has_exactly_no_gradient_and_no_say(settings, garba
         mine = PairRows(
             images, texts, pairs.groups, ~hidden, severities, pairs.has_severity, pairs.places
         )
-        found = contrastive_loss(settings, mine, mine, fixed_scale(settings, 6))
+        found = contrastive_loss(settings, mine, mine, learned(6)[0])
         found.total.backward()
         results.append((found.total.detach(), images.grad, texts.grad))
         for gradient in (images.grad, texts.grad):
@@ -116,7 +105,7 @@ def test_what_stands_for_an_unknown_severity_has_no_say(settings):
         severities = torch.where(pairs.has_severity, pairs.severities, value)
         images = pairs.images.clone().requires_grad_()
         mine = pairs._replace(images=images, severities=severities)
-        found = contrastive_loss(settings, mine, mine, fixed_scale(settings, 6))
+        found = contrastive_loss(settings, mine, mine, learned(6)[0])
         found.total.backward()
         totals.append((float(found.total.detach()), images.grad.sum().item()))
     assert not pairs.has_severity.all()
@@ -128,7 +117,7 @@ def test_without_any_report_the_loss_is_zero_and_not_nan(settings):
     pairs = random_pairs(3, torch.Generator().manual_seed(4))
     images = torch.full_like(pairs.images, math.nan).requires_grad_()
     mine = pairs._replace(images=images, has_report=torch.zeros(3, dtype=torch.bool))
-    found = contrastive_loss(settings, mine, mine, fixed_scale(settings, 3))
+    found = contrastive_loss(settings, mine, mine, learned(3)[0])
     found.total.backward()
     assert (float(found.total.detach()), int(found.count)) == (0.0, 0)
     assert (images.grad == 0).all()
@@ -138,7 +127,7 @@ def test_without_any_report_the_loss_is_zero_and_not_nan(settings):
 @pytest.mark.parametrize("processes", [2, 3, 8])
 def test_the_shares_of_all_processes_add_up(settings, processes):
     pairs = random_pairs(7, torch.Generator().manual_seed(5))
-    outputs = {name: value.detach() for name, value in fixed_scale(settings, 7).items()}
+    outputs = {name: value.detach() for name, value in learned(7)[0].items()}
     whole = contrastive_loss(settings, pairs, pairs, outputs)
     shares = []
     for rank in range(processes):

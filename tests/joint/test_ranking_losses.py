@@ -29,7 +29,7 @@ def test_the_founding_loss_is_its_loop_on_a_thousand_batches():
             vectors = [part.clone().requires_grad_() for part in (pairs.images, pairs.texts)]
             mine = pairs._replace(images=vectors[0], texts=vectors[1])
             if is_slow:
-                total = slow_contrastive(settings, mine, None, None)
+                total = slow_contrastive(settings, mine, 1.0, None)
             else:
                 ones = torch.ones(rows, dtype=torch.float64)
                 total = ranking_loss(mine, mine, ones, similarity=settings.similarity).total
