@@ -77,6 +77,30 @@ def test_where_nobody_votes_nothing_is_known():
     assert (combined.codes["edema_severity"][:3] == -1).all()
 
 
+def test_silence_speaks_where_it_may_and_all_silent_is_still_nothing():
+    """Labelers that are silent on most studies without the finding, and rarely with it."""
+    truth, matrix = plant(12, accuracies=(0.8, 0.8, 0.8))
+    drawn = np.random.default_rng(1).random((2000, 3))
+    matrix.votes[0][drawn < np.where(truth[0] == 1, 0.1, 0.8)[:, None]] = NOBODY
+    alone = (matrix.votes[0] == 1).any(axis=1) & ((matrix.votes[0] != NOBODY).sum(axis=1) == 1)
+    silent = (matrix.votes[0] == NOBODY).all(axis=1)
+    ignored = combine_votes(matrix).probabilities["Edema"]
+    informative = combine_votes(matrix, CombineSettings(abstention="informative")).probabilities
+    assert informative["Edema"][alone, 1].max() < ignored[alone, 1].min() - 0.2
+    assert np.isnan(informative["Edema"][silent]).all()
+    assert np.isnan(ignored[silent]).all()
+
+
+def test_the_seed_is_that_of_the_starts():
+    _, matrix = plant(13, 200)
+    one, other = (
+        combine_votes(matrix, CombineSettings(seed=seed)).fits["Edema"].convergence.starts
+        for seed in (0, 1)
+    )
+    assert one[0] == other[0]  # majority vote
+    assert one != other
+
+
 def test_one_labeler_alone_has_no_model():
     _, matrix = plant(2, accuracies=(0.9, 0.8))
     matrix.votes[0, :, 1] = NOBODY
@@ -259,7 +283,11 @@ def write(out, combination, labels=(), audited=None):
 def test_a_table_holds_codes_and_probabilities(tmp_path):
     truth, matrix = plant(7, 300, columns=("Edema", "Kyphosis", "edema_severity"))
     matrix.votes[:, 0] = NOBODY
-    table = write(tmp_path / "t.parquet", combine_votes(matrix))
+    matrix.votes[0, 1] = -2
+    table = write(
+        tmp_path / "t.parquet", combine_votes(matrix, CombineSettings(implications=False))
+    )
+    assert table.loc[1, "Edema"] == -1
     assert table["study_id"].tolist() == list(matrix.study_ids)
     assert table.loc[0, ["Edema", "Edema_p", "edema_severity", "edema_p0"]].isna().all()
     assert table["Fracture_p"].isna().all()
