@@ -18,6 +18,7 @@ from configs.files import hash_file, hash_json, write_text
 from data_cards.lineage import Lineage, LineageError, LineageNode, Parent
 from data_cards.lineage_tables import Trace, trace_table, trace_transition
 from joint.prepare import name_cache, name_labels
+from joint.run_changes import describe_accepted
 from joint.run_folder import RunFolder
 from joint.run_record import RunPlace
 from joint.run_settings import RunSettings
@@ -50,7 +51,11 @@ def record_run(place: RunPlace) -> Lineage:
         node = trace.nodes[name]
         trace.nodes[name] = node.model_copy(update={"counts": node.counts | more})
     own = trace.nodes[run_hash(place.hashes)]
-    facts = own.facts | {"kerley": version("kerley"), "git": _find_revision()}
+    facts = own.facts | {
+        "kerley": version("kerley"),
+        "git": _find_revision(),
+        "resumed with": describe_accepted(place.folder.read_accepted()),
+    }
     trace.nodes[own.hash] = own.model_copy(
         update={"facts": {k: v for k, v in facts.items() if v}, "created": _now()}
     )

@@ -118,8 +118,8 @@ def _run_locked(
     log = MetricsLog(folder.metrics)
     if accelerator.is_main_process:
         log.keep_until(start)
-        record_run(place)
         folder.write_accepted(checkpoints.accepted)
+        record_run(place)
     is_finished = start >= settings.loop.steps and folder.card.is_file()
     mirrored = accelerator.is_main_process and not is_finished
     with _tracking(settings, folder, log, is_mirrored=mirrored) as tracker:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,6 +69,14 @@ def explain_refusal(
         f"{where}: made from other {', '.join(names)} than this run has"
         f" ({', '.join(map(str, refused))}); go on with those, or give the run another name,"
         f" or remove its folder, or go on with the change by name: {by_name}"
+    )
+
+
+def describe_accepted(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Say in one line what was accepted, from rows of step, name, part, before and now."""
+    return "; ".join(
+        f"after step {row['step']}: {Change(row['name'], row['part'], row['before'], row['now'])}"
+        for row in rows
     )
 
 

@@ -29,11 +29,11 @@ from joint.train import main as train_main
 POLL_SECONDS = 0.002
 STEPS = 24
 CLOCK = "samples_per_second"
-COMPARED = ("model.safetensors", "optimizer.bin")
+COMPARED = ("model.safetensors", "optimizer.bin", "task.pt")
 
 
 def write_run(out: Path, *, steps: int = STEPS, evaluate_every: int = 9, **loop) -> Path:
-    """Write a small corpus and the settings of a joint run: dropout, micro-batches, a mirror."""
+    """Write a small corpus and a joint run: dropout, micro-batches, a noise memory."""
     make_phantom(out / "corpus", PhantomSettings(studies=40, size=64, seed=1), workers=1)
     encoder = {
         "kind": "torchvision",
@@ -65,6 +65,7 @@ def write_run(out: Path, *, steps: int = STEPS, evaluate_every: int = 9, **loop)
             "embedding_width": 8,
             "batches": {"size": 8},
             "augment": {"rotation_degrees": 5.0},
+            "losses": {"noise": {"kind": "elr"}},
         },
         "optimizer": {"learning_rate": 0.002, "warmup_steps": 5},
         "loop": {

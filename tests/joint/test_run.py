@@ -227,7 +227,7 @@ def test_other_training_settings_are_refused_by_name(finished):
     assert run_training(change(finished[0], "evaluation", resamples=10)).report.samples == 0
 
 
-def test_other_labels_are_refused(corpus, tmp_path):
+def test_other_labels_are_refused_unless_named_and_then_recorded(corpus, tmp_path):
     table = tmp_path / "labels.parquet"
     settings = tiny_run(corpus, tmp_path)
     labelled = change(settings, "data", labels=table_labels(table))
@@ -236,6 +236,15 @@ def test_other_labels_are_refused(corpus, tmp_path):
     write_table(table, lambda number: 3 - grade_of(number))
     with pytest.raises(CheckpointError, match="made from other labels than this run"):
         run_training(labelled)
+    config = tmp_path / "run.yaml"
+    save_settings(labelled, config)
+    assert main([str(config), "--resume-with-other", "labels"]) == 0
+    (row,) = json.loads((tmp_path / "tiny-run" / "resumed_with.json").read_text(encoding="utf-8"))
+    assert (row["step"], row["name"]) == (4, "labels")
+    assert (
+        f"| 4 | labels | `{row['before']}` |" in (tmp_path / "tiny-run" / "README.md").read_text()
+    )
+    assert "after step 4: labels " in (tmp_path / "tiny-run" / "lineage.json").read_text()
 
 
 def table_labels(path):
