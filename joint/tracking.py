@@ -29,6 +29,11 @@ PUBLIC_STRINGS = frozenset(
         "task.tower.encoder.norm",
         "task.text.kind",
         "task.losses.contrastive.kind",
+        "task.losses.contrastive.imposters",
+        "task.losses.contrastive.same_report",
+        "task.losses.contrastive.similarity",
+        "task.losses.noise.kind",
+        "task.losses.severity_loss.kind",
         "loop.mixed_precision",
         "evaluation.calibrate_on",
     }

@@ -18,6 +18,7 @@ from joint.checkpoints import Checkpoints
 from joint.gather import RowGather
 from joint.joint_settings import ContrastiveSettings, JointLossSettings
 from joint.losses import contrastive_loss
+from joint.tracking import PUBLIC_STRINGS
 from tests.joint.tiny import seed_everything, tiny_joint_task, tiny_loop, train, weights_of
 from vision.grading_losses import SEVERITY_LOSSES
 from vision.losses import squared_emd_loss
@@ -121,6 +122,18 @@ def test_both_heads_have_the_form_that_the_settings_name():
 def test_the_weight_of_elr_is_relative_to_severity():
     losses = read_losses({"severity": 0.5, "noise": {"kind": "elr", "weight": 3.0}})
     assert tiny_joint_task(losses=losses).loss_weights["early_learning"] == 1.5
+
+
+def test_the_mirror_names_every_choice_of_a_loss():
+    words = {
+        f"task.losses.{part}.{name}"
+        for each in EXAMPLES
+        for part, values in each.model_dump().items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+        if isinstance(value, str)
+    }
+    assert {name for name in PUBLIC_STRINGS if name.startswith("task.losses.")} == words
 
 
 def test_gce_without_cross_entropy_is_refused():
