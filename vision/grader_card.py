@@ -81,10 +81,14 @@ class GraderCard(Settings):
     def contract(self) -> str:
         """Hash of all but the files' own hashes; it is stored inside of those files.
 
-        Settings that came after a card was written are not part of it (`exclude_unset`).
+        Settings that came after a card was written are not part of it (`exclude_unset`). Of the
+        lineage its graph is, without names and dates: training again gives the same bytes.
         """
-        exclude = {"weights_sha256", "onnx_sha256"}
-        return hash_json(self.model_dump(mode="json", exclude=exclude, exclude_unset=True))
+        exclude = {"weights_sha256", "onnx_sha256", "lineage"}
+        values = self.model_dump(mode="json", exclude=exclude, exclude_unset=True)
+        if self.lineage is not None:
+            values["lineage"] = self.lineage.graph_hash
+        return hash_json(values)
 
 
 def write_grader(folder: Path, card: GraderCard, arrays: Mapping[str, NDArray[Any]]) -> GraderCard:

@@ -40,6 +40,7 @@ from tests.joint.tiny_corpus import (
     write_tiny,
 )
 from vision.grader import Grader
+from vision.grader_card import GraderError, read_card, write_card
 
 STUDY_PREFIX = "canary-study"
 KINDS = [
@@ -202,6 +203,19 @@ def test_a_second_start_keeps_the_lineage_as_it_was(run, home):
     after = (run / "lineage.json").read_bytes(), (run / "grader" / "grader.json").read_bytes()
     for now, then in zip(after, before, strict=True):
         assert json.loads(now) == json.loads(then)
+
+
+def test_dates_change_no_weights_but_another_parent_is_refused(run, tmp_path):
+    before = read_card(run / "grader")
+    nodes = before.lineage.nodes
+    later = tuple(node.model_copy(update={"created": "2030-01-01"}) for node in nodes)
+    other = (nodes[0].model_copy(update={"hash": "0" * 64}), *nodes[1:])
+    grader = shutil.copytree(run / "grader", tmp_path / "grader")
+    write_card(grader, before.model_copy(update={"lineage": Lineage(nodes=later)}))
+    assert read_card(grader).contract == before.contract
+    write_card(grader, before.model_copy(update={"lineage": Lineage(nodes=other)}))
+    with pytest.raises(GraderError, match="changed since it was saved"):
+        read_card(grader)
 
 
 def test_predictions_and_evaluation_name_their_parents(run, home, tmp_path):
