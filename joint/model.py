@@ -61,19 +61,26 @@ class JointModel(nn.Module):
         if "token_ids" not in batch:
             return outputs
         report: Tensor = self.text(batch["token_ids"], batch["token_mask"])
-        embeddings = {
-            "image_embeddings": self.image_projection(graded.embeddings),
-            "text_embeddings": self.text_projection(report),
-        }
-        if self.has_unit_length:
-            embeddings = {name: F.normalize(value, dim=1) for name, value in embeddings.items()}
-        outputs |= embeddings | {
+        outputs |= {
+            "image_embeddings": self._place(self.image_projection(graded.embeddings)),
+            "text_embeddings": self._place(self.text_projection(report)),
             "text_severity_logits": self.text_severity(report),
             "scale": self._scale(report),
         }
         if self.bias is not None:
             outputs["bias"] = self.bias.expand(len(report))
         return outputs
+
+    def embed_images(self, images: Tensor) -> Tensor:
+        """Place images [n, 1, h, w] where reports are: [n, width]."""
+        return self._place(self.image_projection(self.tower(images).embeddings))
+
+    def embed_reports(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Place token_ids and token_mask [n, length] where images are: [n, width]."""
+        return self._place(self.text_projection(self.text(ids, mask)))
+
+    def _place(self, projected: Tensor) -> Tensor:
+        return F.normalize(projected, dim=1) if self.has_unit_length else projected
 
     def _scale(self, report: Tensor) -> Tensor:
         if self.log_scale is None:
