@@ -56,6 +56,10 @@ def train(
         list[str] | None,
         typer.Option(help="go on with a run though this differs: settings, labels, corpus, …"),
     ] = None,
+    control: Annotated[
+        str | None,
+        typer.Option(help="train this control of the run instead: image_only or shuffled_pairs"),
+    ] = None,
 ) -> None:
     """Train a model and evaluate it on images alone; started again it goes on.
 
@@ -64,7 +68,7 @@ def train(
     from joint.train import INTERRUPTED_EXIT_CODE, describe_result
     from joint.train import train as train_run
 
-    result = train_run(config, overrides or [], resume_with_other or [])
+    result = train_run(config, overrides or [], resume_with_other or [], control=control)
     for line in describe_result(result):
         typer.echo(line)
     if result.evaluation is None:

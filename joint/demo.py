@@ -17,6 +17,7 @@ from data_cards.phantom.generator import make_phantom
 from data_cards.phantom.settings import PhantomSettings
 from data_cards.phantom.truth import read_truth
 from data_cards.study import Listing
+from joint.controls import control_task
 from joint.demo_content import describe_demo
 from joint.demo_record import DemoRecord
 from joint.html_report import format_cell, metric_label, write_html_report, write_readme
@@ -27,7 +28,6 @@ from joint.run import RunResult, run_training
 from joint.run_settings import RunSettings
 from vision.grade_table import grade_files, tabulate, write_grades
 from vision.grader import Grader
-from vision.grading_task import GradingTaskSettings
 
 JOINT, IMAGE_ONLY, SHUFFLED = "joint", "image-only", "shuffled pairs"
 
@@ -114,17 +114,10 @@ def plan_arms(run: RunSettings) -> dict[str, RunSettings]:
     task = run.task
     if not isinstance(task, JointTaskSettings):
         raise DemoError(f"task.kind: expected joint, found {task.kind}")
-    image_only = GradingTaskSettings(
-        kind="grading",
-        tower=task.tower,
-        batches=task.batches,
-        augment=task.augment,
-        losses=task.losses.image_side(),
-    )
     tasks = {
         JOINT: task,
-        IMAGE_ONLY: image_only,
-        SHUFFLED: task.model_copy(update={"shuffle_reports": True}),
+        IMAGE_ONLY: control_task(task, "image_only"),
+        SHUFFLED: control_task(task, "shuffled_pairs"),
     }
     return {
         name: run.model_copy(update={"name": name.replace(" ", "-"), "task": task})

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from configs.settings import load_settings
+from joint.controls import CONTROLS, derive_control
 from joint.evaluation import Evaluation
 from joint.html_report import format_cell
 from joint.run import RunResult, leave_launch, run_training
@@ -22,12 +23,22 @@ BAD_INPUT_EXIT_CODE = 2
 ROOMS = frozenset({"configs", "data_cards", "text_labeler", "vision", "joint"})
 
 
-def train(config: Path, overrides: Sequence[str], accept: Collection[str] = ()) -> RunResult:
+def train(
+    config: Path,
+    overrides: Sequence[str],
+    accept: Collection[str] = (),
+    *,
+    control: str | None = None,
+) -> RunResult:
     """Load the settings and train; the same on one process and on many.
 
-    accept: what may differ from the run that is gone on with (`run_changes.CHANGES`).
+    accept: what may differ from the run that is gone on with (`run_changes.CHANGES`). control:
+    train this control of the run instead (`controls.CONTROLS`), beside it.
     """
-    return run_training(load_settings(RunSettings, config, overrides), accept=accept)
+    settings = load_settings(RunSettings, config, overrides)
+    if control is not None:
+        settings = derive_control(settings, control)
+    return run_training(settings, accept=accept)
 
 
 def describe_result(result: RunResult) -> list[str]:
@@ -72,9 +83,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("config", type=Path, help="a YAML file, or the name of one in configs/")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings to change")
     parser.add_argument(ACCEPT_OPTION, action="append", default=[], metavar="NAME", dest="accept")
+    parser.add_argument("--control", choices=sorted(CONTROLS), help="train this control instead")
     asked = parser.parse_intermixed_args(arguments)
     try:
-        result = train(asked.config, asked.overrides, asked.accept)
+        result = train(asked.config, asked.overrides, asked.accept, control=asked.control)
     except ValueError as error:
         if type(error).__module__.split(".")[0] not in ROOMS:
             raise
