@@ -19,31 +19,17 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
 from joint.batch_stream import GlobalBatch, share_rows
-from joint.contrastive_losses import InfoNceSettings, SiglipSettings
 from joint.gather import RowGather
 from joint.joint_settings import JointLossSettings
 from joint.loop import share_sizes
 from joint.losses import contrastive_loss
 from joint.optimizer import build_optimizer
 from joint.pair_rows import PairRows, gather_pairs
-from joint.ranking_losses import RankingSettings
 from joint.run import leave_launch
+from tests.joint.contrastive_cases import CONTRASTIVE_LOSSES
 from tests.joint.tiny import TINY_OPTIMIZER, tiny_joint_task, tiny_loop
 
 WIDTH = 6
-CONTRASTIVE = {
-    "infonce": InfoNceSettings(),
-    "infonce-skip": InfoNceSettings(same_report="skip"),
-    "infonce-near-labels": InfoNceSettings(share_equal_labels=0.3, label_reach=2.0),
-    "siglip": SiglipSettings(kind="siglip"),
-    "siglip-near-labels": SiglipSettings(kind="siglip", share_equal_labels=0.3),
-    "ranking-next-dot": RankingSettings(kind="ranking"),
-    "ranking-next-l2": RankingSettings(kind="ranking", similarity="l2"),
-    "ranking-all-dot": RankingSettings(kind="ranking", imposters="all"),
-    "ranking-all-cosine": RankingSettings(
-        kind="ranking", imposters="all", similarity="cosine", temperature=0.1
-    ),
-}
 ROWS = (9, 8, 7, 2)
 """Rows of a global batch: of two, the third and fourth process have none of their own."""
 STEPS = {
@@ -83,7 +69,7 @@ def contrastive_gradient(kind: str, dtype: torch.dtype, rows: int) -> dict[str, 
         places=places,
     )
     outputs = {name: learned[name].expand(len(places)) for name in ("scale", "bias")}
-    loss = contrastive_loss(CONTRASTIVE[kind], own, gather_pairs(own, gather), outputs)
+    loss = contrastive_loss(CONTRASTIVE_LOSSES[kind], own, gather_pairs(own, gather), outputs)
     counted = int((torch.arange(rows) != 2).sum())
     (loss.total / counted + sum(value.sum() * 0 for value in learned.values())).backward()
     # The sum over processes is what DDP's mean times the number of processes gives.
@@ -146,12 +132,12 @@ def whole(value: Tensor) -> np.ndarray:
 
 
 def list_results() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    for kind in CONTRASTIVE:
+    for kind in CONTRASTIVE_LOSSES:
         for dtype in (torch.float64, torch.float32):
             for rows in ROWS:
                 name = f"{kind} {str(dtype).removeprefix('torch.')} {rows}"
                 yield name, contrastive_gradient(kind, dtype, rows)
-    for kind, contrastive in CONTRASTIVE.items():
+    for kind, contrastive in CONTRASTIVE_LOSSES.items():
         losses = JointLossSettings(contrastive=contrastive)
         yield f"step {kind}", step_gradient(losses, STEPS["uneven"])
     for name, rows in STEPS.items():

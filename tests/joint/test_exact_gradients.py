@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from tests.joint.exact_gradients import CONTRASTIVE, ROWS, STEPS
+from tests.joint.contrastive_cases import CONTRASTIVE_LOSSES
+from tests.joint.exact_gradients import ROWS, STEPS
 
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 PROCESSES = (1, 2, 4)
@@ -59,7 +60,7 @@ def difference(one, other):
 @pytest.mark.parametrize("processes", PROCESSES[1:])
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("kind", CONTRASTIVE)
+@pytest.mark.parametrize("kind", CONTRASTIVE_LOSSES)
 def test_the_gradient_of_a_contrastive_loss_is_exact(results, kind, dtype, rows, processes):
     found = results[f"{kind} {dtype} {rows}"]
     assert difference(found[1], found[processes]) <= TOLERANCE[dtype]
@@ -67,7 +68,7 @@ def test_the_gradient_of_a_contrastive_loss_is_exact(results, kind, dtype, rows,
 
 
 @pytest.mark.parametrize("processes", PROCESSES[1:])
-@pytest.mark.parametrize("kind", CONTRASTIVE)
+@pytest.mark.parametrize("kind", CONTRASTIVE_LOSSES)
 def test_a_step_of_the_whole_model_is_exact_with_every_contrastive_loss(results, kind, processes):
     found = results[f"step {kind}"]
     assert difference(found[1], found[processes]) <= TOLERANCE["float64"]
