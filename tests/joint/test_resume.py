@@ -140,6 +140,18 @@ def test_what_a_task_remembers_is_resumed(tmp_path):
     assert torch.equal(third.memory, first.memory)
 
 
+def test_the_loss_scale_of_fp16_is_resumed(tmp_path):
+    scales = []
+    for first_scale in (8.0, 1.0):
+        loop = tiny_loop(tiny_grading_task())
+        loop.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=first_scale)
+        checkpoints = Checkpoints(tmp_path, IDENTITY)
+        if not loop.resume(checkpoints):
+            checkpoints.save(loop.accelerator, Progress(step=1), loop.task)
+        scales.append(loop.accelerator.scaler.get_scale())
+    assert scales == [8.0, 8.0]
+
+
 def test_random_numbers_of_every_kind_go_on_where_they_stood(tmp_path):
     import random
 

@@ -116,6 +116,47 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path):
     assert resume(kept)[0].progress.step == 2
 
 
+ONE_CANNOT_WRITE = """
+import errno
+import sys
+from pathlib import Path
+from joint import checkpoints
+from joint.run import leave_launch
+from tests.joint.tiny import tiny_grading_task, tiny_loop
+
+loop = tiny_loop(tiny_grading_task(), steps=6, evaluate_every=100, checkpoint_every=2)
+save = checkpoints.save_random_state
+
+def fill(path):
+    if loop.accelerator.process_index == 1 and loop.progress.step == 4:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    save(path)
+
+checkpoints.save_random_state = fill
+folder = Path(sys.argv[1])
+try:
+    loop.run(checkpoints.Checkpoints(folder, {}), lambda kind, step, values: None)
+except checkpoints.CheckpointError as error:
+    (folder / f"said-{loop.accelerator.process_index}").write_text(str(error))
+leave_launch()
+"""
+
+
+def test_where_one_process_cannot_write_all_of_them_end(tmp_path):
+    script = tmp_path / "one_cannot_write.py"
+    script.write_text(ONE_CANNOT_WRITE, encoding="utf-8")
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    here = {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd())}
+    command = [sys.executable, *launch, str(script), str(tmp_path / "run")]
+    done = subprocess.run(
+        command, env=os.environ | here, check=False, capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for process in (0, 1):
+        assert "No space left on device" in (tmp_path / "run" / f"said-{process}").read_text()
+    assert [path.name for path in list_steps(tmp_path / "run")] == ["step-00000002"]
+
+
 def test_a_record_on_a_full_disk_is_one_clear_message(tmp_path):
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
