@@ -13,6 +13,7 @@ from joint.pairs import NO_REPORT, PairData, shuffle_reports
 from joint.prepare import PreparedData, pair_data
 from joint.tokens import train_tokenizer
 from tests.joint.tiny import tiny_data, tiny_joint_task
+from vision.batches import BatchSettings
 
 
 def test_every_training_image_gets_a_foreign_report_of_the_same_kind():
@@ -118,3 +119,16 @@ def test_a_section_alone_teaches_no_grade():
     has = task.pairs.has_severity[:18] & (task.pairs.report_of[:18] != NO_REPORT)
     assert 0 < whole.sum() < 18
     assert (known.numpy() == (has & whole.numpy())).all()
+
+
+def test_images_with_labels_and_no_report_have_the_share_declared_for_them():
+    shares = BatchSettings(size=6, labelled_share=0.34, image_only_share=0.34)
+    task = tiny_joint_task(batches=shares)
+    task.pairs.report_of[:6] = NO_REPORT  # 0 and 3 have no severity, but findings
+    alone, known = task.pairs.report_of == NO_REPORT, task.images.has_severity
+    batches = task.plan_epoch(0)
+    for rows in batches:
+        kinds = [alone[rows], ~alone[rows] & known[rows], ~alone[rows] & ~known[rows]]
+        assert [int(kind.sum()) for kind in kinds] == [2, 2, 2]
+    teaches = known | ~alone | task.images.has_finding.any(axis=1)
+    assert set(np.concatenate(batches)) == set(np.flatnonzero(teaches[:18]))
