@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from configs.files import hash_file, hash_json
@@ -33,6 +36,8 @@ from vision.uncertain_labels import UncertainSettings
 logger = logging.getLogger(__name__)
 
 STUDY_HASH_LETTERS = 12
+MOST_APART = 3
+"""Findings, impression and an addendum."""
 
 
 class PreparationError(ValueError):
@@ -44,10 +49,10 @@ class PreparedData:
     """A corpus ready for tasks.
 
     studies: one row per study: study_id, patient_id, split, text (what a text encoder reads,
-    or None). images: one row per readable frontal image: study (row number in `studies`),
-    image (its number in the study), cache_row. labels: the label table, in the order of
-    `studies`. hashes: what a run must find unchanged to go on. left_out: how many images were
-    not readable, or lateral.
+    or None), sections (its parts). images: one row per readable frontal image: study (row number
+    in `studies`), image (its number in the study), cache_row. labels: the label table, in the
+    order of `studies`. hashes: what a run must find unchanged to go on. left_out: how many
+    images were not readable, or lateral.
     """
 
     studies: pd.DataFrame
@@ -77,7 +82,8 @@ def prepare_data(settings: DataSettings, *, build: bool = True) -> PreparedData:
         test=settings.test_share,
     )
     frame = studies.select_columns(["study_id", "patient_id", "split", "report"]).to_pandas()
-    frame["text"] = [read_report(report) for report in frame.pop("report")]
+    frame["sections"] = [tuple(read_report.split(report)) for report in frame.pop("report")]
+    frame["text"] = ["\n".join(sections) or None for sections in frame["sections"]]
     table = find_labels(listing, settings, build=build)
     labels = _order_labels(read_label_table(table), frame["study_id"], table)
     paths = [
@@ -180,8 +186,17 @@ def training_texts(prepared: PreparedData) -> list[str]:
     return list(studies["text"][(studies["split"] == "train") & studies["text"].notna()])
 
 
-def pair_data(prepared: PreparedData, tokenizer: Tokenizer, *, max_tokens: int) -> PairData:
-    """Read each report once and put its number beside the study's images."""
+def pair_data(
+    prepared: PreparedData,
+    tokenizer: Tokenizer,
+    *,
+    max_tokens: int,
+    sections: Literal["joined", "drawn"],
+) -> PairData:
+    """Read each report once and put its number beside the study's images.
+
+    sections: "drawn" reads each section apart as well (`PairData.readings`).
+    """
     texts = prepared.studies["text"]
     has_text = texts.notna().to_numpy()
     if not has_text.any():
@@ -190,13 +205,32 @@ def pair_data(prepared: PreparedData, tokenizer: Tokenizer, *, max_tokens: int) 
     report_of_study[has_text] = np.arange(has_text.sum())
     severity = severity_targets(prepared.labels[has_text])
     groups, _ = pd.factorize(texts[has_text].str.casefold().str.split().str.join(" "))
+    readings, table = None, list(texts[has_text])
+    if sections == "drawn":
+        readings = _number_sections(prepared.studies["sections"][has_text], table)
     return PairData(
-        tokens=encode_reports(tokenizer, list(texts[has_text]), max_tokens=max_tokens),
+        tokens=encode_reports(tokenizer, table, max_tokens=max_tokens),
         report_of=report_of_study[prepared.images["study"].to_numpy()],
         groups=groups.astype(np.int64),
         severity_targets=severity.values,
         has_severity=severity.known,
+        readings=readings,
     )
+
+
+def _number_sections(sections: Iterable[tuple[str, ...]], texts: list[str]) -> NDArray[np.int64]:
+    """Put the sections behind the whole texts; give each report's rows, [reports, readings].
+
+    Whole and apart come up alike; a report of one section has its whole text everywhere. Of
+    more than MOST_APART sections the first are read apart.
+    """
+    rows = []
+    for whole, parts in enumerate(sections):
+        apart = parts[:MOST_APART] if len(parts) > 1 else ()
+        rows.append([whole, *range(len(texts), len(texts) + len(apart))])
+        texts += apart
+    width = math.lcm(*{len(row) for row in rows})
+    return np.array([row * (width // len(row)) for row in rows], np.int64)
 
 
 def _stands(table: Path, listing: Listing, labels: MinedLabels) -> bool:
