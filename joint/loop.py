@@ -31,6 +31,7 @@ from joint.optimizer import (
     set_learning_rate,
 )
 from joint.prediction import predict_rows
+from joint.speed import SpeedSettings, speed_up
 from joint.stop_request import StopRequest
 from joint.task import Batch, Rows, Task
 
@@ -63,6 +64,7 @@ class LoopSettings(Settings):
     max_skipped: int = Field(20, ge=1)
     micro_batch: int | None = Field(None, ge=1)
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
+    speed: SpeedSettings = SpeedSettings()
     evaluation_batch: int = Field(128, ge=1)
     threads: int | None = Field(None, ge=1)
 
@@ -92,6 +94,7 @@ class Loop:
         self.settings = settings
         self.optimizer_settings = optimizer
         model = task.model
+        speed_up(model, settings.speed)
         prepared = accelerator.prepare(model, build_optimizer(model, optimizer))
         self.model: nn.Module = prepared[0]
         self.optimizer: torch.optim.Optimizer = prepared[1]

@@ -17,7 +17,8 @@ class OptimizerSettings(Settings):
     weight_decay acts on matrices and kernels only, never on biases, norms or scales.
     final_share: the learning rate at the last step as a share of the largest. epsilon is 1e-6,
     as BERT has it: with 1e-8, parameters whose true gradient is zero (the key bias of attention)
-    walk at full speed on rounding noise, and two processes drift from one.
+    walk at full speed on rounding noise, and two processes drift from one. fused: update all
+    weights in one kernel; the same sums, rounded elsewhere.
     """
 
     learning_rate: float = Field(1e-3, gt=0)
@@ -26,6 +27,7 @@ class OptimizerSettings(Settings):
     epsilon: float = Field(1e-6, gt=0)
     warmup_steps: int = Field(50, ge=0)
     final_share: float = Field(0.01, ge=0, le=1)
+    fused: bool = False
 
 
 def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
@@ -43,6 +45,7 @@ def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> torch.opti
         lr=settings.learning_rate,
         betas=settings.betas,
         eps=settings.epsilon,
+        fused=settings.fused or None,  # False would also forbid the kernels by lists
     )
 
 
