@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,12 @@ class MetricsLog:
         if self.path.is_file():
             kept = [row for row in self.rows() if row["step"] <= step and row["kind"] != "evaluate"]
             write_text(self.path, "".join(json.dumps(row) + "\n" for row in kept))
+
+
+def find_best(rows: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Give the row of the best validation score, the first of equal ones, as the loop picks it."""
+    scored = [row for row in rows if row["kind"] == "validate" and row.get("score") is not None]
+    return max(scored, key=lambda row: float(row["score"]), default=None)
 
 
 def _finite(value: float | None) -> float | None:

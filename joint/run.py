@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from configs.files import hash_json, write_text
+from data_cards.lineage import Lineage
 from joint.checkpoints import Checkpoints
 from joint.evaluation import (
     Evaluation,
@@ -31,7 +32,7 @@ from joint.joint_settings import JointTaskSettings
 from joint.joint_task import JointTask
 from joint.lineage import add_predictions, name_run, record_grader, record_run
 from joint.loop import Loop, LoopReport
-from joint.metrics_log import MetricsLog
+from joint.metrics_log import MetricsLog, find_best
 from joint.model_card import write_model_card
 from joint.predictions import (
     add_calibrated,
@@ -48,9 +49,12 @@ from joint.run_figures import draw_run
 from joint.run_folder import RunFolder
 from joint.run_lock import lock_run
 from joint.run_record import RunPlace, RunRecord
-from joint.run_settings import RunSettings, hash_training, training_values
+from joint.run_settings import RunSettings, hash_recipe, hash_training, training_values
+from joint.stop_request import STOPPED_EXIT_CODE
 from joint.text_encoder import build_text_encoder, build_tokenizer
-from joint.tracking import Tracker, TrackingSettings, public_settings
+from joint.tracking import Tracker
+from joint.tracking_settings import TrackingSettings, public_settings
+from joint.tracking_tables import tabulate_curves
 from vision.encoder_weights import hash_encoder_weights
 from vision.encoders import check_encoder
 from vision.grading_task import GradingTask
@@ -130,6 +134,7 @@ def _run_locked(
 
         report = loop.run(checkpoints, record)
         if report.interrupted:
+            tracker.finish(exit_code=STOPPED_EXIT_CODE)
             return RunResult(folder, report)
         step = checkpoints.load_best(accelerator, task)
         outputs = loop.predict(evaluation_rows(prepared))
@@ -139,19 +144,24 @@ def _run_locked(
         frame = add_reported(frame, grading.transition)
         made = _evaluate(place, frame, outputs, grades)
         record("evaluate", step, made.evaluation.numbers())
-    if accelerator.is_main_process:
-        _write_result(made, weights)
+        if accelerator.is_main_process:
+            tables = tabulate_curves(made.predictions, grades)
+            tracker.log_result(step, tables, find_best(log.rows()))
+            lineage = _write_result(made, weights)
+            sources = {"grader": folder.grader, "predictions": folder.predictions}
+            tracker.log_artifacts(lineage, sources)
     accelerator.wait_for_everyone()
     return RunResult(folder, report, made.evaluation, made.predictions, tracker.problems)
 
 
-def _write_result(made: RunRecord, weights: Mapping[str, torch.Tensor]) -> None:
+def _write_result(made: RunRecord, weights: Mapping[str, torch.Tensor]) -> Lineage:
     folder = made.place.folder
     write_predictions(folder.predictions, made.predictions, [name_run(made.place)])
     lineage = add_predictions(made.place)
     export_grader(made, weights, lineage)
-    record_grader(folder, lineage)
+    whole = record_grader(folder, lineage)
     write_model_card(made, draw_run(folder, made.predictions))
+    return whole
 
 
 def make_accelerator(settings: RunSettings) -> Accelerator:
@@ -258,7 +268,9 @@ def _tracking(
     settings: RunSettings, folder: RunFolder, log: MetricsLog, *, is_mirrored: bool
 ) -> Iterator[Tracker]:
     tracking = settings.tracking if is_mirrored else TrackingSettings(wandb="disabled")
-    tracker = Tracker(folder.path, tracking, config=public_settings(settings), job="train")
+    tracker = Tracker(
+        folder.path, tracking, config=public_settings(settings), group=hash_recipe(settings)[:12]
+    )
     tracker.catch_up(log.rows())
     try:
         yield tracker

@@ -13,7 +13,7 @@ from data_cards.corpora import find_corpus
 from joint.joint_settings import JointTaskSettings
 from joint.loop import LoopSettings
 from joint.optimizer import OptimizerSettings
-from joint.tracking import TrackingSettings
+from joint.tracking_settings import TrackingSettings
 from vision.cache import CacheSettings
 from vision.grading_task import GradingTaskSettings
 from vision.uncertain_labels import SoftSettings, UncertainSettings
@@ -125,6 +125,12 @@ def training_values(settings: RunSettings) -> dict[str, Any]:
 def hash_training(settings: RunSettings) -> str:
     """Name what decides the weights; a run goes on only under the same name."""
     return hash_json(training_values(settings))
+
+
+def hash_recipe(settings: RunSettings) -> str:
+    """Name what runs with other seeds, under other names, have in common."""
+    values = training_values(settings)
+    return hash_json({name: values[name] for name in values if name not in ("seed", "name")})
 
 
 def _flatten(value: Any, name: str, values: dict[str, Any]) -> None:

@@ -7,6 +7,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+STOPPED_EXIT_CODE = 130
+
 
 class StopRequest:
     """While it is open, the first SIGTERM or SIGINT only sets `requested`; a second one acts."""

@@ -8,48 +8,29 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from configs.settings import Settings
+from configs.files import write_text
+from data_cards.lineage import Lineage
+from joint.tracking_artifacts import ArtifactCard, Job, plan_lineage, stage_files
+from joint.tracking_lineage import WandbServer, replay_lineage
+from joint.tracking_settings import TrackingSettings
+from joint.tracking_wandb import (
+    ENVIRONMENT,
+    STEP_NAME,
+    NumberTable,
+    RunName,
+    draw_table,
+    make_artifact,
+    start_run,
+    tear_down,
+)
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-STEP_NAME = "global_step"
-
-PUBLIC_STRINGS = frozenset(
-    {
-        "data.corpus",
-        "data.labels.kind",
-        "data.labels.profile",
-        "data.uncertain.kind",
-        "task.kind",
-        "task.tower.encoder.kind",
-        "task.tower.encoder.name",
-        "task.tower.encoder.norm",
-        "task.text.kind",
-        "task.losses.contrastive.kind",
-        "task.losses.contrastive.imposters",
-        "task.losses.contrastive.same_report",
-        "task.losses.contrastive.similarity",
-        "task.losses.noise.kind",
-        "task.losses.severity_loss.kind",
-        "loop.mixed_precision",
-        "evaluation.calibrate_on",
-    }
-)
-"""The settings whose words may leave this machine; of all others only numbers do."""
-
-
-WandbMode = Literal["offline", "online", "disabled"]
-
-
-class TrackingSettings(Settings):
-    """Where the mirror lies: `offline` in the run folder, `online` at a server, or nowhere."""
-
-    wandb: WandbMode = "offline"
-    project: str = "kerley"
-    timeout_seconds: float = 30.0
+SWEEP_ID, SWEEP_RUN_ID = "WANDB_SWEEP_ID", "WANDB_RUN_ID"
+"""What W&B's agent sets in the environment of a trial that it starts."""
 
 
 class Tracker:
@@ -61,24 +42,39 @@ class Tracker:
     """
 
     def __init__(
-        self, folder: Path, settings: TrackingSettings, *, config: Mapping[str, Any], job: str
+        self,
+        folder: Path,
+        settings: TrackingSettings,
+        *,
+        config: Mapping[str, Any],
+        job: Job = "train",
+        group: str = "",
     ) -> None:
         self.problems = 0
         self._run: Any = None
+        self._lineage: Lineage | None = None
+        self._settings = settings
         self._environment: dict[str, str | None] = {}
         if settings.wandb == "disabled":
             return
-        home = folder.resolve()
-        (home / "wandb").mkdir(parents=True, exist_ok=True)
-        self._enter_environment(home / "wandb")
-        start = {"settings": settings, "home": home, "config": dict(config), "job": job}
-        self._run = self._safely(_start, mode=settings.wandb, **start)
+        self._home = folder.resolve()
+        (self._home / "wandb").mkdir(parents=True, exist_ok=True)
+        self._enter_environment(self._home / "wandb")
+        self._name = RunName(
+            read_run_id(self._home),
+            settings.project,
+            settings.group or group,
+            job,
+            settings.timeout_seconds,
+        )
+        start = {"name": self._name, "home": self._home, "config": config}
+        self._run = self._safely(start_run, settings.wandb, **start)
         if self._run is None and settings.wandb == "online":
             logger.warning(
-                "W&B is not reachable; the run is mirrored offline (wandb sync sends it)"
+                "W&B is not reachable; the run is mirrored offline (kerley sync sends it)"
             )
-            self._safely(_tear_down)  # without this the run's id counts as still in use
-            self._run = self._safely(_start, mode="offline", **start)
+            self._safely(tear_down)  # without this the run's id counts as still in use
+            self._run = self._safely(start_run, "offline", **start)
 
     def catch_up(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Mirror what the record of a resumed run holds already, where the mirror starts anew.
@@ -101,12 +97,51 @@ class Tracker:
         }
         self._safely(self._run.log, {STEP_NAME: row["step"], **numbers})
 
+    def log_result(
+        self, step: int, tables: Mapping[str, NumberTable], best: Mapping[str, Any] | None
+    ) -> None:
+        """Mirror the charts of an evaluation, and as summary what the best validation came to.
+
+        best: a row of the record (`find_best`); its numbers become `best/name`.
+        """
+        if self._run is None:
+            return
+        for name, table in tables.items():
+            chart = self._safely(draw_table, name, table)
+            if chart is not None:
+                self._safely(self._run.log, {STEP_NAME: step, f"evaluate/{name}": chart})
+        numbers = {
+            f"best/{name}": value
+            for name, value in (best or {}).items()
+            if isinstance(value, (int, float))
+        }
+        self._safely(self._run.summary.update, numbers)
+
+    def log_artifacts(self, lineage: Lineage, sources: Mapping[str, Path]) -> None:
+        """Hand over what the run made, as its lineage names it.
+
+        sources: where grader and predictions lie; they leave only where `upload` says so, else
+        their card does. What the run was made from follows with a server: W&B takes no inputs
+        offline.
+        """
+        if self._run is None:
+            return
+        self._lineage = lineage
+        wanted: dict[str, Path] = {
+            kind: place for kind, place in sources.items() if kind in self._settings.upload
+        }
+        for card in plan_lineage(lineage)[-1].makes:
+            self._safely(self._log_artifact, card, wanted.get(card.kind))
+
     def finish(self, *, exit_code: int = 0) -> None:
         """Close the mirror; the file is complete only after the tear-down."""
         if self._run is not None:
+            is_online = not self._run.offline
             self._safely(self._run.finish, exit_code=exit_code)
-            self._safely(_tear_down)
+            self._safely(tear_down)
             self._run = None
+            if is_online and not exit_code and SWEEP_ID not in os.environ:
+                self._safely(self._replay)
         for name, value in self._environment.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -114,14 +149,17 @@ class Tracker:
                 os.environ[name] = value
         self._environment = {}
 
+    def _log_artifact(self, card: ArtifactCard, source: Path | None) -> None:
+        place = self._home / "wandb" / "upload" / card.name
+        files = stage_files(card, place, source, key=read_study_key(self._home))
+        self._run.log_artifact(make_artifact(card, files, root=place), aliases=[card.alias])
+
+    def _replay(self) -> None:
+        if self._lineage is not None:
+            replay_lineage(WandbServer(self._home), self._lineage, self._name)
+
     def _enter_environment(self, inside: Path) -> None:
-        # W&B stages files below the home folder unless told otherwise; all of it belongs here.
-        folders = {
-            "WANDB_DATA_DIR": "data",
-            "WANDB_CACHE_DIR": "cache",
-            "WANDB_CONFIG_DIR": "config",
-        }
-        for name, folder in folders.items():
+        for name, folder in ENVIRONMENT.items():
             self._environment[name] = os.environ.get(name)
             os.environ[name] = str(inside / folder)
 
@@ -135,61 +173,6 @@ class Tracker:
             return None
 
 
-def public_settings(settings: Settings) -> dict[str, Any]:
-    """Give the settings that may leave this machine: numbers, switches and PUBLIC_STRINGS."""
-    found: dict[str, Any] = {}
-    _collect(settings.model_dump(mode="json"), "", found)
-    return found
-
-
-def _collect(value: Any, name: str, found: dict[str, Any]) -> None:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            _collect(inner, f"{name}.{key}" if name else str(key), found)
-    elif isinstance(value, (bool, int, float)) or (
-        isinstance(value, str) and name in PUBLIC_STRINGS
-    ):
-        found[name] = value
-
-
-def _start(
-    *, mode: WandbMode, settings: TrackingSettings, home: Path, config: dict[str, Any], job: str
-) -> Any:
-    import wandb
-
-    quiet = wandb.Settings(
-        console="off",
-        disable_code=True,
-        disable_git=True,
-        disable_job_creation=True,
-        save_code=False,
-        host="",
-        program="",
-        root_dir=str(home),
-        init_timeout=settings.timeout_seconds,
-        silent=True,
-        x_disable_meta=True,
-        x_disable_stats=True,
-        x_disable_machine_info=True,
-        x_save_requirements=False,
-    )
-    run_id = _run_id(home)
-    run = wandb.init(
-        project=settings.project,
-        job_type=job,
-        id=run_id,
-        name=run_id,
-        resume="allow",
-        mode=mode,
-        dir=str(home),
-        config=config,
-        settings=quiet,
-    )
-    run.define_metric(STEP_NAME)
-    run.define_metric("*", step_metric=STEP_NAME)
-    return run
-
-
 def _drop_unsent(own: Path) -> bool:
     """Remove the offline mirrors before this one; say whether none of them was sent before."""
     earlier = [folder for folder in own.parent.glob("offline-run-*") if folder != own]
@@ -200,15 +183,18 @@ def _drop_unsent(own: Path) -> bool:
     return not sent
 
 
-def _tear_down() -> None:
-    import wandb
+def read_run_id(home: Path) -> str:
+    """Give the same id when a run is started again: random, or what a W&B agent asks for."""
+    asked = os.environ.get(SWEEP_RUN_ID, "") if SWEEP_ID in os.environ else ""
+    return _read_or_make(home / "wandb" / "run_id", asked or secrets.token_hex(6))
 
-    wandb.teardown()
+
+def read_study_key(home: Path) -> bytes:
+    """Give the secret behind the study hashes of this run's uploads; it stays in its folder."""
+    return bytes.fromhex(_read_or_make(home / "wandb" / "study_key", secrets.token_hex(32)))
 
 
-def _run_id(home: Path) -> str:
-    """Give the same id when a run is started again; random, since a name can say too much."""
-    file = home / "wandb" / "run_id"
+def _read_or_make(file: Path, fresh: str) -> str:
     if not file.is_file():
-        file.write_text(secrets.token_hex(6), encoding="utf-8")
+        write_text(file, fresh)
     return file.read_text(encoding="utf-8").strip()

@@ -16,9 +16,10 @@ from joint.html_report import format_cell
 from joint.run import RunResult, leave_launch, run_training
 from joint.run_changes import ACCEPT_OPTION
 from joint.run_settings import RunSettings
+from joint.stop_request import STOPPED_EXIT_CODE
 from vision.metrics import METRIC_LABELS
 
-INTERRUPTED_EXIT_CODE = 130
+INTERRUPTED_EXIT_CODE = STOPPED_EXIT_CODE
 BAD_INPUT_EXIT_CODE = 2
 ROOMS = frozenset({"configs", "data_cards", "text_labeler", "vision", "joint"})
 

@@ -18,7 +18,7 @@ from joint.checkpoints import Checkpoints
 from joint.gather import RowGather
 from joint.joint_settings import ContrastiveSettings, JointLossSettings
 from joint.losses import contrastive_loss
-from joint.tracking import PUBLIC_STRINGS
+from joint.tracking_settings import PUBLIC_STRINGS
 from tests.joint.tiny import seed_everything, tiny_joint_task, tiny_loop, train, weights_of
 from vision.grading_losses import SEVERITY_LOSSES
 from vision.losses import squared_emd_loss

@@ -10,7 +10,8 @@ import pytest
 
 from joint.metrics_log import MetricsLog
 from joint.run_settings import RunSettings
-from joint.tracking import Tracker, TrackingSettings, public_settings
+from joint.tracking import Tracker
+from joint.tracking_settings import TrackingSettings, public_settings
 from tests.joint.tiny import joint_settings
 
 HEADER_BYTES, BLOCK_BYTES, FIRST_PARTS = 7, 32768, (1, 2)
