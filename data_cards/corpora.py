@@ -11,20 +11,22 @@ from typing import TYPE_CHECKING
 from data_cards.study import CorpusError, Listing
 
 if TYPE_CHECKING:
-    from data_cards.report_table import ReportColumns
+    from data_cards.report_table.reader import ReportColumns
 
 
 @dataclass(frozen=True)
 class Corpus:
     """A corpus that Kerley can read; `reader` is `module:function`, root → Listing.
 
-    folder: of this room, that holds the card; null: the one called as the corpus.
+    Its root is a folder, or a file where `is_file` says so. folder: where its card lies, "" for
+    one of its own name.
     """
 
     name: str
     summary: str
     reader: str
-    folder: str | None = None
+    is_file: bool = False
+    folder: str = ""
 
     @property
     def card(self) -> Path:
@@ -33,8 +35,9 @@ class Corpus:
 
     def read(self, root: Path) -> Listing:
         """List the studies under `root`; raises CorpusError when the layout is not there."""
-        if not root.is_dir():
-            raise CorpusError(f"{root}: the root of corpus {self.name!r} is not a folder")
+        if not (root.is_file() if self.is_file else root.is_dir()):
+            expected = "file" if self.is_file else "folder"
+            raise CorpusError(f"{root}: the root of corpus {self.name!r} is not a {expected}")
         module, _, function = self.reader.partition(":")
         read: Callable[[Path], Listing] = getattr(import_module(module), function)
         return read(root)
@@ -74,6 +77,12 @@ CORPORA = {
             "data_cards.mimic_cxr.reader:read_mimic_cxr_anchors",
             folder="mimic_cxr",
         ),
+        Corpus(
+            "report_table",
+            "your own table of reports and image paths (CSV, JSONL, Parquet)",
+            "data_cards.report_table.reader:read_report_table",
+            is_file=True,
+        ),
     )
 }
 
@@ -96,7 +105,7 @@ def read_source(
     """
     from data_cards.hub_reports import HUB_PREFIX, read_hub_reports
     from data_cards.report_folder import read_report_folder
-    from data_cards.report_table import TABLE_ENDINGS, USUAL_COLUMNS, read_report_table
+    from data_cards.report_table.reader import TABLE_ENDINGS, USUAL_COLUMNS, read_report_table
 
     if source.startswith(HUB_PREFIX):
         return read_hub_reports(source, columns or USUAL_COLUMNS)

@@ -11,7 +11,7 @@ from datasets import Dataset, DatasetDict, load_dataset, load_from_disk
 from datasets.exceptions import DatasetsError
 
 from data_cards.csv_rows import check_columns
-from data_cards.report_table import (
+from data_cards.report_table.reader import (
     USUAL_COLUMNS,
     ReportColumns,
     Rows,

@@ -81,8 +81,9 @@ def prepare_data(settings: DataSettings, *, build: bool = True) -> PreparedData:
         validate=settings.validate_share,
         test=settings.test_share,
     )
-    frame = studies.select_columns(["study_id", "patient_id", "split", "report"]).to_pandas()
-    frame["sections"] = [tuple(read_report.split(report)) for report in frame.pop("report")]
+    frame = studies.select_columns(["study_id", "patient_id", "split"]).to_pandas()
+    # Not through pandas, to which a missing report is a number.
+    frame["sections"] = [tuple(read_report.split(report)) for report in studies["report"][:]]
     frame["text"] = ["\n".join(sections) or None for sections in frame["sections"]]
     table = find_labels(listing, settings, build=build)
     labels = _order_labels(read_label_table(table), frame["study_id"], table)

@@ -10,7 +10,7 @@ import typer
 from text_labeler.command_error import CommandError
 
 if TYPE_CHECKING:
-    from data_cards.report_table import ReportColumns
+    from data_cards.report_table.reader import ReportColumns
 
 
 def mine(
@@ -88,7 +88,7 @@ def mine(
 def _name_columns(
     study: str | None, report: str | None, patient: str | None
 ) -> ReportColumns | None:
-    from data_cards.report_table import ReportColumns
+    from data_cards.report_table.reader import ReportColumns
 
     given = {"study": study, "report": report, "patient": patient}
     named = {name: column for name, column in given.items() if column is not None}

@@ -5,7 +5,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from data_cards.corpora import read_source
-from data_cards.report_table import ReportColumns
+from data_cards.report_table.reader import ReportColumns
 from data_cards.study import CorpusError
 
 

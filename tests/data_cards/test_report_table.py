@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data_cards.report_table import ReportColumns, read_report_table
+from data_cards.report_table.reader import ReportColumns, read_report_table
 from data_cards.study import CorpusError
 
 SECRET = "Unspeakable edema"
@@ -184,3 +184,36 @@ def test_the_columns_of_a_table_without_the_usual_ones_are_listed(tmp_path, endi
     file = write_table(tmp_path, ending, [{"accession": "1", "text": SECRET}])
     with pytest.raises(CorpusError, match=r"missing: study_id, report .*found accession, text"):
         read_report_table(file)
+
+
+def test_views_sex_and_age_are_read(tmp_path):
+    for name in "abc":
+        (tmp_path / f"{name}.png").write_bytes(b"image")
+    table = tmp_path / "r.csv"
+    table.write_text(
+        "study_id,report,image_paths,view,sex,age\n"
+        "1,Clear.,a.png;b.png,PA;LATERAL,F,61.5\n"
+        "2,,c.png,AP,,\n"
+    )
+    first, second = read_report_table(table).studies
+    assert [image["view"] for image in first["images"]] == ["PA", "LATERAL"]
+    assert (first["sex"], first["age"]) == ("F", 61.5)
+    assert (second["images"][0]["view"], second["sex"], second["age"]) == ("AP", None, None)
+    assert second["report"] is None
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("1,Clear.,a.png;b.png;c.png,PA;AP,,", "row 1 (line 2), view: 2 views of 3 images"),
+        ("1,Clear.,a.png,PA,,old", "row 1 (line 2), age: not a number of years"),
+        ("1,Clear.,a.png,PA,,-3", "row 1 (line 2), age: -3 is no age in years"),
+        ("1,Clear.,a.png,PA,,nan", "row 1 (line 2), age: nan is no age in years"),
+    ],
+)
+def test_what_is_no_view_or_age_is_named(tmp_path, row, says):
+    table = tmp_path / "r.csv"
+    table.write_text(f"study_id,report,image_paths,view,sex,age\n{row}\n")
+    with pytest.raises(CorpusError) as error:
+        read_report_table(table)
+    assert says in str(error.value)

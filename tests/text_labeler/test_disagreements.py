@@ -8,7 +8,7 @@ import io
 import pandas as pd
 import pytest
 
-from data_cards.report_table import read_report_table
+from data_cards.report_table.reader import read_report_table
 from text_labeler.disagreement_page import SHOWN_EACH, make_csv, make_page
 from text_labeler.disagreements import Disagreement, Kind, find_disagreements, read_reports
 from text_labeler.gold import Gold, make_gold

@@ -20,7 +20,7 @@ from data_cards.label_table import (
     read_label_table,
     read_manifest,
 )
-from data_cards.report_table import read_report_table
+from data_cards.report_table.reader import read_report_table
 from data_cards.study import Skipped, list_studies
 from text_labeler import label_parts, mining
 from text_labeler.engines import EngineError, Processes
@@ -155,7 +155,7 @@ def test_interrupted_mining_goes_on_where_it_was(listing, tmp_path, monkeypatch)
 KILLED = """
 import sys, time
 from pathlib import Path
-from data_cards.report_table import read_report_table
+from data_cards.report_table.reader import read_report_table
 from text_labeler import mining
 
 mining.CHUNK_REPORTS = 2

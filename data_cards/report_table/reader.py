@@ -24,6 +24,8 @@ from data_cards.study import (
 TABLE_ENDINGS = (".csv", ".jsonl", ".parquet")
 PATH_SEPARATOR = ";"
 PATIENT = "patient_id"
+OLDEST = 130
+OPTIONAL = ("split", "image_path", "image_paths", "view", "sex", "age")
 
 
 class ReportColumns(NamedTuple):
@@ -47,7 +49,8 @@ def read_report_table(path: Path, columns: ReportColumns = USUAL_COLUMNS) -> Lis
 
     Optional columns: `patient_id` (else the study id stands for it), `split`, `image_path` (one
     path) or `image_paths` (a list; in CSV separated by `;`), relative to the table's folder and
-    beneath it. Other columns are ignored. Ids stay text as written (`007`); whole numbers of JSON
+    beneath it, `view` (of one image, or of all in their order, separated by `;`), `sex`, `age` (in
+    years). Other columns are ignored. Ids stay text as written (`007`); whole numbers of JSON
     and Parquet become text. An empty report is null. An image that is not there is left out of
     its study and listed. Raises CorpusError naming file, row and column, never report text.
     """
@@ -102,6 +105,8 @@ def _read_studies(table: Table, images: Images | None) -> Iterator[Study]:
             "split": _read_split(values.get("split"), f"{where}, split"),
             "images": list(_find_images(values, where, *images)) if images else [],
             "report": _read_text(values.get(report), f"{where}, {report}"),
+            "sex": _read_text(values.get("sex"), f"{where}, sex"),
+            "age": _read_age(values.get("age"), f"{where}, age"),
         }
     if is_empty:
         raise CorpusError(f"{table.name}: holds no row; expected at least one report")
@@ -173,7 +178,7 @@ def _read_parquet(path: Path, columns: ReportColumns) -> Rows:
 
 def keep_known(names: Sequence[str], columns: ReportColumns) -> list[str]:
     """Return those columns that are read."""
-    known = {*columns.required, PATIENT, "split", "image_path", "image_paths"}
+    known = {*columns.required, PATIENT, *OPTIONAL}
     return [name for name in names if name in known]
 
 
@@ -196,6 +201,18 @@ def _read_split(value: Any, where: str) -> str | None:
     return split.strip() if split else None
 
 
+def _read_age(value: Any, where: str) -> float | None:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        age = float(value)
+    except (TypeError, ValueError):
+        raise CorpusError(f"{where}: not a number of years") from None
+    if not 0 <= age <= OLDEST:
+        raise CorpusError(f"{where}: {age:g} is no age in years; expected 0 to {OLDEST}")
+    return age
+
+
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
@@ -216,13 +233,26 @@ def _find_images(
     paths = given.split(PATH_SEPARATOR) if isinstance(given, str) else given
     if not isinstance(paths, list):
         raise CorpusError(f"{where}, image_paths: expected a path or a list of paths")
-    for item in paths:
+    views = _read_views(values.get("view"), len(paths), f"{where}, view")
+    for item, view in zip(paths, views, strict=True):
         name = _read_text(item, f"{where}, image_paths")
         if name is None:
             continue
         image = folder / name.strip()
         if image.is_file():
-            yield {"path": str(image)}
+            yield {"path": str(image), "view": view}
         else:
             place = where.removeprefix(f"{folder}/")
             skipped.append(Skipped(place, f"no image file {name.strip()!r}"))
+
+
+def _read_views(value: Any, images: int, where: str) -> list[str | None]:
+    text = _read_text(value, where)
+    views: list[str | None] = [None]
+    if text:
+        views = [view.strip() or None for view in text.split(PATH_SEPARATOR)]
+    if len(views) == 1:
+        return views * images
+    if len(views) != images:
+        raise CorpusError(f"{where}: {len(views)} views of {images} images")
+    return views

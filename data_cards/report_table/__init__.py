@@ -1,0 +1,1 @@
+"""A table of reports that a user brings, with or without images: card and reader."""
