@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from accelerate import Accelerator
 
 from joint.checkpoints import Progress
 from joint.task import Batch, Rows, Task
+
+Item = TypeVar("Item")
 
 
 class GlobalBatch(NamedTuple):
@@ -22,6 +25,38 @@ class GlobalBatch(NamedTuple):
     step: int
 
 
+class ReadAhead(Generic[Item]):
+    """One thread that reads the next item while the one before is used.
+
+    `begin` asks for one more item, `take` waits for the oldest that was asked for. An error of
+    `read` is raised by `take`.
+    """
+
+    def __init__(self, read: Callable[[], Item]) -> None:
+        self._read = read
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="load")
+        self._asked: deque[Future[Item]] = deque()
+
+    def __enter__(self) -> ReadAhead[Item]:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    @property
+    def is_reading(self) -> bool:
+        """Say whether an item that was asked for is not there yet."""
+        return any(not item.done() for item in self._asked)
+
+    def begin(self) -> None:
+        """Begin to read one more item."""
+        self._asked.append(self._thread.submit(self._read))
+
+    def take(self) -> Item:
+        """Wait for the oldest item that was asked for."""
+        return self._asked.popleft().result()
+
+
 def stream_batches(
     task: Task, accelerator: Accelerator, progress: Progress, steps: int
 ) -> Iterator[tuple[GlobalBatch, Batch]]:
@@ -29,21 +64,28 @@ def stream_batches(
 
     The share lies on the device and is padded to the largest one (see `share_rows`).
     """
+    with ReadAhead(batch_reader(task, accelerator, progress, steps)) as ahead:
+        ahead.begin()
+        while (loaded := ahead.take()) is not None:
+            place, batch = loaded
+            ahead.begin()
+            yield place, move_batch(batch, accelerator)
+
+
+def batch_reader(
+    task: Task, accelerator: Accelerator, progress: Progress, steps: int
+) -> Callable[[], tuple[GlobalBatch, Batch] | None]:
+    """Make what reads the next batch after `progress` onto the host, and None after `steps`."""
     plan = _walk(task, progress, steps)
 
-    def load_next() -> tuple[GlobalBatch, Batch] | None:
+    def read() -> tuple[GlobalBatch, Batch] | None:
         place = next(plan, None)
         if place is None:
             return None
         own = share_rows(place.rows, accelerator.process_index, accelerator.num_processes)
         return place, task.load(own, step=place.step)
 
-    with ThreadPoolExecutor(1, thread_name_prefix="load") as reader:
-        waiting = reader.submit(load_next)
-        while (loaded := waiting.result()) is not None:
-            place, batch = loaded
-            waiting = reader.submit(load_next)
-            yield place, move_batch(batch, accelerator)
+    return read
 
 
 def share_rows(rows: Rows, rank: int, processes: int) -> Rows:

@@ -1,0 +1,183 @@
+"""How much of the time of a step is the model's: real steps beside the same steps replayed.
+
+A loader that is faster than the model may still slow it down, by taking processor time from it,
+and the wait for the next batch doesn't show that. So the same batches are stepped through twice,
+once as they are read and once from memory (as NVIDIA's DALI compares its log and replay modes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+Host = TypeVar("Host")
+Device = TypeVar("Device")
+Host_co = TypeVar("Host_co", covariant=True)
+
+UNCOUNTED = 2
+"""Steps at the start of each stretch: the first batches lay ready, and memory is warm after."""
+
+
+class Reader(Protocol[Host_co]):
+    """Reads batches ahead, as `joint.batch_stream.ReadAhead` does."""
+
+    @property
+    def is_reading(self) -> bool:
+        """Say whether a batch that was asked for is not there yet."""
+
+    def begin(self) -> None:
+        """Begin to read one more batch."""
+
+    def take(self) -> Host_co:
+        """Wait for the oldest batch that was asked for."""
+
+
+@dataclass(frozen=True)
+class Training(Generic[Host, Device]):
+    """What is timed. read: the next batch, here and now. reader: the same, ahead, by `read`.
+
+    copy: a batch to the device. step: one whole optimizer step. finish: wait until the device
+    has done what it was given. clock: seconds.
+    """
+
+    read: Callable[[], Host]
+    reader: Reader[Host]
+    copy: Callable[[Host], Device]
+    step: Callable[[Device], object]
+    finish: Callable[[], object]
+    clock: Callable[[], float]
+
+
+@dataclass
+class StepTimes:
+    """Seconds of each step and batch, and what follows from their medians.
+
+    real (S): steps as in training. replayed (C): the same batches from memory. beside_loader
+    (C′): the same while batches are read and thrown away. load (L): reading a batch, without a
+    model. copy: bringing it to the device.
+    """
+
+    real: list[float] = field(default_factory=list)
+    replayed: list[float] = field(default_factory=list)
+    beside_loader: list[float] = field(default_factory=list)
+    load: list[float] = field(default_factory=list)
+    copy: list[float] = field(default_factory=list)
+
+    def medians(self) -> dict[str, float]:
+        """Give the median seconds of each."""
+        return {name: float(np.median(values)) for name, values in vars(self).items()}
+
+    @property
+    def exposed(self) -> float:
+        """S − C: what reading and copying add to a step, in seconds; below 0 by chance alone."""
+        medians = self.medians()
+        return medians["real"] - medians["replayed"]
+
+    @property
+    def ratio_to_limit(self) -> float:
+        """C / S: 1 where training goes as fast as without any reading."""
+        medians = self.medians()
+        return medians["replayed"] / medians["real"]
+
+    @property
+    def hidden_share(self) -> float:
+        """1 − (S − C) / (L + copy), within [0, 1]: the part of reading that costs nothing."""
+        medians = self.medians()
+        reading = medians["load"] + medians["copy"]
+        return float(np.clip(1 - self.exposed / reading, 0, 1)) if reading > 0 else 1.0
+
+    @property
+    def overlap_efficiency(self) -> float:
+        """max(C, L) / S: 1 where no way of reading ahead could do better."""
+        medians = self.medians()
+        return max(medians["replayed"], medians["load"]) / medians["real"]
+
+    @property
+    def contention(self) -> float:
+        """C′ − C: what a step loses to the loader's use of the same processor, in seconds."""
+        medians = self.medians()
+        return medians["beside_loader"] - medians["replayed"]
+
+    @property
+    def straggler_index(self) -> float:
+        """95th percentile by median of real steps."""
+        return float(np.percentile(self.real, 95) / np.median(self.real))
+
+    def summary(self) -> dict[str, float]:
+        """Give all of the above; times in seconds."""
+        derived = ("exposed", "ratio_to_limit", "hidden_share", "overlap_efficiency")
+        more = ("contention", "straggler_index")
+        return self.medians() | {name: getattr(self, name) for name in (*derived, *more)}
+
+
+def time_training(
+    training: Training[Host, Device],
+    *,
+    steps: int,
+    kept: int,
+    done: Callable[[int], object] = lambda steps: None,
+) -> tuple[StepTimes, list[Device]]:
+    """Time at least `steps` steps of each kind, in turns of `kept` batches; the last ones too.
+
+    The turns (real, replayed, replayed beside the loader, loader alone) follow each other, so
+    that a machine busy with other work is as busy for all of them. done: told after each turn
+    how many steps of each kind have been timed.
+    """
+    times = StepTimes()
+    while len(times.real) < steps:
+        batches = _time_real(training, times, kept)
+        _time_replayed(training, times.replayed, batches, is_reading=False)
+        _time_replayed(training, times.beside_loader, batches, is_reading=True)
+        for _ in range(kept):
+            start = training.clock()
+            host = training.read()
+            read = training.clock()
+            training.copy(host)
+            training.finish()
+            times.load.append(read - start)
+            times.copy.append(training.clock() - read)
+        done(len(times.real))
+    return times, batches
+
+
+def _time_real(training: Training[Host, Device], times: StepTimes, kept: int) -> list[Device]:
+    reader, batches, spent = training.reader, [], []
+    reader.begin()
+    training.finish()
+    for _ in range(kept + UNCOUNTED):
+        start = training.clock()
+        batch = training.copy(reader.take())
+        reader.begin()
+        training.step(batch)
+        spent.append(training.clock() - start)
+        batches.append(batch)
+    training.finish()
+    reader.take()
+    times.real += spent[UNCOUNTED:]
+    return batches[UNCOUNTED:]
+
+
+def _time_replayed(
+    training: Training[Host, Device],
+    times: list[float],
+    batches: list[Device],
+    *,
+    is_reading: bool,
+) -> None:
+    reader, asked, spent = training.reader, 0, []
+    training.finish()
+    for batch in (*batches[-UNCOUNTED:], *batches):
+        start = training.clock()
+        # Never waited for: a loader slower than the model takes every moment of these steps.
+        if is_reading and not reader.is_reading:
+            reader.begin()
+            asked += 1
+        training.step(batch)
+        spent.append(training.clock() - start)
+    training.finish()
+    for _ in range(asked):
+        reader.take()
+    times += spent[UNCOUNTED:]
