@@ -126,7 +126,7 @@ def _run_locked(
         record_run(place)
     is_finished = start >= settings.loop.steps and folder.card.is_file()
     mirrored = accelerator.is_main_process and not is_finished
-    with _tracking(settings, folder, log, is_mirrored=mirrored) as tracker:
+    with _tracking(place, log, is_mirrored=mirrored) as tracker:
 
         def record(kind: str, step: int, values: Mapping[str, float | None]) -> None:
             if accelerator.is_main_process:
@@ -264,12 +264,14 @@ def _limit_risk(
 
 
 @contextmanager
-def _tracking(
-    settings: RunSettings, folder: RunFolder, log: MetricsLog, *, is_mirrored: bool
-) -> Iterator[Tracker]:
+def _tracking(place: RunPlace, log: MetricsLog, *, is_mirrored: bool) -> Iterator[Tracker]:
+    settings = place.settings
     tracking = settings.tracking if is_mirrored else TrackingSettings(wandb="disabled")
     tracker = Tracker(
-        folder.path, tracking, config=public_settings(settings), group=hash_recipe(settings)[:12]
+        place.folder.path,
+        tracking,
+        config=public_settings(settings) | {f"hash.{k}": v for k, v in place.hashes.items()},
+        group=hash_recipe(settings)[:12],
     )
     tracker.catch_up(log.rows())
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Mapping
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -12,6 +13,7 @@ import pandas as pd
 
 from configs.files import write_atomically, write_json
 from data_cards.lineage import Lineage, LineageNode
+from vision.grader_card import GraderCard, copy_weights, read_card, write_card
 
 Job = Literal["train", "evaluate", "mine", "combine", "audit", "cache"]
 """What a mirrored run did; a combination is a label table that was made from label tables."""
@@ -107,14 +109,15 @@ def plan_lineage(lineage: Lineage) -> list[MirroredStep]:
 def stage_files(card: ArtifactCard, into: Path, source: Path | None, key: bytes) -> list[Path]:
     """Write what an artifact holds into a folder: `card.json`, and its files where asked for.
 
-    source: a grader folder, which is copied without its lineage, or `predictions.parquet`, which
-    is written with studies under keyed hashes and without patients.
+    source: a grader folder, whose lineage then has kinds instead of names, or
+    `predictions.parquet`, which is written with studies under keyed hashes and without patients.
     """
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
     write_json(into / "card.json", dict(card.content))
     if source is not None and source.is_dir():
-        shutil.copytree(source, into / source.name)
+        copy_weights(source, into)
+        write_card(into, _without_names(read_card(source)))
     elif source is not None:
         _write_blinded(source, into / "predictions.parquet", key)
     return sorted(path for path in into.rglob("*") if path.is_file())
@@ -125,13 +128,22 @@ def blind_predictions(frame: pd.DataFrame, key: bytes) -> pd.DataFrame:
 
     key: secret bytes that stay here; without them a hash cannot be tried against known ids.
     """
-    from hashlib import blake2b
-
     named = frame["study_id"].astype(str)
     hashed = [blake2b(name.encode(), key=key, digest_size=12).hexdigest() for name in named]
     blinded = frame.drop(columns=["study_id", "patient_id"])
     blinded.insert(0, "study", hashed)
     return blinded.sort_values(["study", "image"], ignore_index=True)
+
+
+def _without_names(card: GraderCard) -> GraderCard:
+    """Leave a grader's lineage its graph, which is all of it that the card's hash covers."""
+    if card.lineage is None:
+        return card
+    nodes = [
+        LineageNode(kind=node.kind, name=node.kind, hash=node.hash, parents=node.parents)
+        for node in card.lineage.nodes
+    ]
+    return card.model_copy(update={"lineage": Lineage(nodes=tuple(nodes))})
 
 
 def _write_blinded(source: Path, target: Path, key: bytes) -> None:

@@ -71,14 +71,19 @@ class WandbServer:
 
     def mirror(self, name: RunName, step: MirroredStep) -> None:
         """Open the run again, or for the first time, and name its inputs and outputs."""
-        run = start_run("online", name, home=self.home, config={})
+        import wandb
+
         try:
+            run = start_run("online", name, home=self.home, config={})
             for card in step.uses:
                 run.use_artifact(self._make(card))
             for card in step.makes:
                 run.log_artifact(self._make(card), aliases=[card.alias])
-        finally:
             run.finish()
+        except wandb.Error as error:
+            kind = type(error).__name__
+            raise SyncError(f"{self.home}: W&B did not take the lineage: {kind}") from error
+        finally:
             tear_down()
 
     def _make(self, card: ArtifactCard) -> object:
