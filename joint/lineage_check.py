@@ -1,4 +1,7 @@
-"""Whether the things of a lineage still are what they were."""
+"""Whether the things of a lineage still are what they were.
+
+What reads a thing is imported where one of its kind is met: a label table needs no torch.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,7 @@ from pathlib import Path
 from configs.files import hash_file
 from data_cards.lineage import LineageNode
 from data_cards.lineage_tables import AS_IT_WAS, CHANGED, NOT_FOUND, find_change
-from data_cards.transition import TransitionError, read_transition
-from data_cards.transition_estimate import named_transition
-from data_cards.transition_priors import TRANSITION_PRIORS
 from joint.lineage_trace import Found
-from joint.run_folder import RunFolder
-from joint.run_settings import hash_training
-from text_labeler.labelers import KerleyLabeler, KeywordLabeler, make_labeler
-from text_labeler.rule_files import RuleError
-from text_labeler.rulebook import RULES_FOLDER
-from vision.cache import CacheError, ImageCache
-from vision.cache_verify import verify_cache
-from vision.grader_card import WEIGHTS_NAME, GraderError, read_card
 
 
 def check_lineage(found: Found, *, whole: bool = False) -> dict[str, str]:
@@ -47,6 +39,10 @@ def _check(node: LineageNode, place: Path | None, *, whole: bool) -> str:
 
 
 def _check_rules(node: LineageNode, place: Path | None) -> str:
+    from text_labeler.labelers import KerleyLabeler, KeywordLabeler, make_labeler
+    from text_labeler.rule_files import RuleError
+    from text_labeler.rulebook import RULES_FOLDER
+
     if place is not None and not place.is_dir():
         return NOT_FOUND
     try:
@@ -62,6 +58,9 @@ def _check_rules(node: LineageNode, place: Path | None) -> str:
 
 
 def _check_cache(node: LineageNode, place: Path, *, whole: bool) -> str:
+    from vision.cache import CacheError, ImageCache
+    from vision.cache_verify import verify_cache
+
     try:
         is_same = ImageCache.open(place).content_hash == node.hash
     except CacheError:
@@ -72,6 +71,9 @@ def _check_cache(node: LineageNode, place: Path, *, whole: bool) -> str:
 
 
 def _check_run(node: LineageNode, place: Path) -> str:
+    from joint.run_folder import RunFolder
+    from joint.run_settings import hash_training
+
     folder = RunFolder(place)
     if not folder.settings_file.is_file():
         return NOT_FOUND
@@ -80,6 +82,8 @@ def _check_run(node: LineageNode, place: Path) -> str:
 
 
 def _check_transition(node: LineageNode, place: Path) -> str:
+    from data_cards.transition import TransitionError, read_transition
+
     try:
         is_same = read_transition(place).content_hash == node.hash
     except TransitionError:
@@ -88,12 +92,17 @@ def _check_transition(node: LineageNode, place: Path) -> str:
 
 
 def _check_prior(node: LineageNode) -> str:
+    from data_cards.transition_estimate import named_transition
+    from data_cards.transition_priors import TRANSITION_PRIORS
+
     if node.name not in TRANSITION_PRIORS:
         return NOT_FOUND
     return AS_IT_WAS if named_transition(node.name).content_hash == node.hash else CHANGED
 
 
 def _check_grader(node: LineageNode, place: Path) -> str:
+    from vision.grader_card import WEIGHTS_NAME, GraderError, read_card
+
     try:
         read_card(place)
     except GraderError:

@@ -37,7 +37,6 @@ def lineage(
 
     from data_cards.lineage_tables import CHANGED
     from joint.lineage_check import check_lineage
-    from joint.lineage_figure import write_lineage_figure
     from joint.lineage_text import describe_lineage
     from joint.lineage_trace import find_lineage
 
@@ -54,6 +53,8 @@ def lineage(
     for remark in found.remarks:
         typer.echo(remark, err=True)
     if figure is not None:
+        from joint.lineage_figure import write_lineage_figure
+
         write_lineage_figure(figure, found.lineage, statuses)
         typer.echo(f"{figure}: drawn", err=True)
     changed = [node for node in found.lineage.nodes if statuses[node.hash] == CHANGED]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
@@ -26,8 +28,9 @@ from joint.evaluation_folder import write_run_evaluation
 from joint.lineage_check import check_lineage
 from joint.lineage_figure import LETTERS
 from joint.lineage_layout import lay_out, plain_parents
+from joint.lineage_runs import REBUILT, find_reads
 from joint.lineage_text import shorten, tell_counts
-from joint.lineage_trace import REBUILT, Found, find_lineage, find_reads
+from joint.lineage_trace import Found, find_lineage
 from joint.predictions import PARENTS_KEY
 from joint.run import run_training
 from tests.joint.test_run import tiny_run
@@ -159,6 +162,18 @@ def test_one_changed_byte_is_found(run, home, kind):
     (line,) = (line for line in told.stdout.splitlines() if CHANGED in line)
     assert kind in line
     assert f"changed since: {kind} " in told.stderr
+
+
+def test_a_label_table_is_told_without_what_trains_and_draws(run, home):
+    table = find_file(run, home, "label table")
+    code = (
+        "import sys; from typer.testing import CliRunner; from joint.commands import app;"
+        f"told = CliRunner().invoke(app, ['lineage', {str(table)!r}]).stdout;"
+        "print(told, {'torch', 'matplotlib', 'transformers', 'spacy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "40 studies; labeler kerley" in done.stdout
+    assert done.stdout.endswith("set()\n")
 
 
 def test_without_check_a_change_is_said_and_no_failure(run, home):
