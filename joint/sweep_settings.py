@@ -64,7 +64,7 @@ class SweepParameter(Settings):
     @model_validator(mode="after")
     def _check_form(self) -> SweepParameter:
         given = {
-            "value": "value" in self.model_fields_set,
+            "value": self.value is not None,
             "values": bool(self.values),
             "min and max": self.min is not None and self.max is not None,
             "parameters": bool(self.parameters),
