@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from joint.lineage_command import lineage
+from joint.sync_command import sync
 
 app = typer.Typer()
 app.command()(lineage)
+app.command()(sync)
 
 
 @app.command()
@@ -60,6 +62,13 @@ def train(
         str | None,
         typer.Option(help="train this control of the run instead: image_only or shuffled_pairs"),
     ] = None,
+    sweep: Annotated[
+        Path | None,
+        typer.Option(help="train the trials of this sweep instead: a YAML file in W&B's form"),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="with --sweep: how many trials, all calls together")
+    ] = None,
 ) -> None:
     """Train a model and evaluate it on images alone; started again it goes on.
 
@@ -68,6 +77,12 @@ def train(
     from joint.train import INTERRUPTED_EXIT_CODE, describe_result
     from joint.train import train as train_run
 
+    if sweep is not None:
+        from joint.sweep_command import train_sweep
+
+        if control or resume_with_other:
+            raise typer.BadParameter("--sweep goes with neither --control nor --resume-with-other")
+        raise typer.Exit(train_sweep(config, overrides or [], sweep, count))
     result = train_run(config, overrides or [], resume_with_other or [], control=control)
     for line in describe_result(result):
         typer.echo(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -17,10 +18,31 @@ from joint.sweep import SweepPlace
 from joint.sweep_settings import SweepError
 from joint.tracking_wandb import ENVIRONMENT
 
+logger = logging.getLogger(__name__)
+
 TRIAL_VARIABLE = "KERLEY_TRIAL"
 """Tells a trial its run: not in the command, which W&B stores with the sweep."""
 
 COMMAND = ("${env}", "${interpreter}", "-m", "joint.sweep_trial", "${args_no_hyphens}")
+
+
+def is_led_by_server(place: SweepPlace, count: int | None) -> bool:
+    """Work as an agent of a server where tracking is online; say whether one was there.
+
+    Without one a grid or random sweep is left to `run_sweep`; `bayes` raises SweepError.
+    """
+    if load_settings(RunSettings, place.config, place.overrides).tracking.wandb != "online":
+        return False
+    try:
+        code = run_on_server(place, count=count)
+    except SweepError as error:
+        if place.sweep.method == "bayes":
+            raise
+        logger.warning("%s; the sweep runs here without one", error)
+        return False
+    if code:
+        raise SweepError(f"{place.folder}: the W&B agent ended with code {code}")
+    return True
 
 
 def run_on_server(

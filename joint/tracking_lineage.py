@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -58,7 +59,12 @@ class WandbServer:
         asked = [sys.executable, "-m", "wandb", "sync", *map(str, folders)]
         try:
             done = subprocess.run(  # noqa: S603 - our own interpreter
-                asked, capture_output=True, text=True, check=False, timeout=SYNC_SECONDS
+                asked,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=SYNC_SECONDS,
+                env={**os.environ, "WANDB_DIR": str(self.home)},
             )
         except subprocess.TimeoutExpired:
             raise SyncError(
