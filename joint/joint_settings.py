@@ -48,7 +48,8 @@ class JointLossSettings(GradingLossSettings):
 class JointTaskSettings(Settings):
     """Images and reports in one run, labelled and unlabelled pairs in every batch.
 
-    embedding_width: where images and reports meet. sections: "joined" reads a report's findings
+    embedding_width: where images and reports meet; null: in the encoders' own embeddings, which
+    have to be of one width. sections: "joined" reads a report's findings
     and impression as one text; "drawn" reads at each step all of it, or one of its sections, and
     teaches grades by the whole alone. report_to_image: as in the image-only task; the text head
     reads reports and is never corrected. shuffle_reports: the control that gives every training
@@ -58,7 +59,7 @@ class JointTaskSettings(Settings):
     kind: Literal["joint"]
     tower: TowerSettings
     text: TextEncoderSettings = ScratchTextSettings()
-    embedding_width: int = Field(128, ge=1)
+    embedding_width: int | None = Field(128, ge=1)
     batches: BatchSettings = BatchSettings()
     augment: AugmentSettings = AugmentSettings()
     losses: JointLossSettings = JointLossSettings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -50,8 +51,9 @@ class LoopSettings(Settings):
     steps: optimizer steps. checkpoint_every (steps), checkpoint_minutes (looked at every
     log_every steps): when to save besides at the end, at a new best score and at a stop;
     keep_checkpoints: how many, and the best one. micro_batch: rows that a process holds
-    activations of at a time; null for all of its share (the gradient is the same). max_skipped:
-    this many steps in a row with a loss or gradient that is not finite end the run.
+    activations of at a time; null for all of its share (the gradient is the same). clip_norm:
+    the largest norm of a gradient; null leaves it as it is. max_skipped: this many steps in a
+    row with a loss or gradient that is not finite end the run.
     """
 
     steps: int = Field(500, ge=1)
@@ -60,7 +62,7 @@ class LoopSettings(Settings):
     checkpoint_every: int = Field(100, ge=1)
     checkpoint_minutes: float | None = Field(None, gt=0)
     keep_checkpoints: int = Field(KEPT, ge=1)
-    clip_norm: float = Field(1.0, gt=0)
+    clip_norm: float | None = Field(1.0, gt=0)
     max_skipped: int = Field(20, ge=1)
     micro_batch: int | None = Field(None, ge=1)
     mixed_precision: Literal["no", "bf16", "fp16"] = "no"
@@ -179,7 +181,8 @@ class Loop:
             accelerator=self.accelerator,
             parts=self._count_parts(max(gather.sizes)),
         )
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
+        largest = self.settings.clip_norm or math.inf
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), largest)
         values = _to_numbers(combined[0], norm)
         if not self._update_weights(values):
             statistics.put_back()

@@ -18,12 +18,17 @@ from vision.tower import ImageTower
 LARGEST_SCALE = 100.0
 
 
+class JointModelError(ValueError):
+    """Towers that cannot meet as the settings say."""
+
+
 class JointModel(nn.Module):
     """Grades an image alone; with a report beside it also embeds both and grades the report.
 
     The report never reaches the image's outputs: they are the tower's, whatever the batch
     holds, and evaluation batches hold no report. contrastive decides what its loss needs:
-    whether embeddings have unit length and which scale and bias are learned.
+    whether embeddings have unit length and which scale and bias are learned. width: of the space
+    in which they meet; None: no projection. Raises JointModelError where widths differ then.
     """
 
     def __init__(
@@ -31,14 +36,19 @@ class JointModel(nn.Module):
         tower: ImageTower,
         text: TextEncoder,
         *,
-        width: int,
+        width: int | None,
         contrastive: ContrastiveSettings,
     ) -> None:
         super().__init__()
+        if width is None and tower.width != text.width:
+            raise JointModelError(
+                "embedding_width null needs embeddings of one width: the image encoder has"
+                f" {tower.width}, the text encoder {text.width}"
+            )
         self.tower = tower
         self.text = text
-        self.image_projection = nn.Linear(tower.width, width)
-        self.text_projection = nn.Linear(text.width, width)
+        self.image_projection = _project(tower.width, width)
+        self.text_projection = _project(text.width, width)
         self.text_severity = SeverityHead(text.width)
         self.has_unit_length = contrastive.kind != "ranking" or contrastive.similarity == "cosine"
         # One number each, but vectors: FSDP2 shares out no scalars.
@@ -86,3 +96,7 @@ class JointModel(nn.Module):
         if self.log_scale is None:
             return report.new_ones(len(report))
         return self.log_scale.exp().clamp(max=LARGEST_SCALE).expand(len(report))
+
+
+def _project(width_in: int, width: int | None) -> nn.Module:
+    return nn.Identity() if width is None else nn.Linear(width_in, width)

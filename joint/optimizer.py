@@ -1,8 +1,9 @@
-"""AdamW and its learning rate: linear warm-up, then half a cosine."""
+"""AdamW and its learning rate: linear warm-up, then half a cosine or a line."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -12,9 +13,10 @@ from configs.settings import Settings
 
 
 class OptimizerSettings(Settings):
-    """AdamW (Loshchilov and Hutter 2019) with warm-up and cosine decay.
+    """AdamW (Loshchilov and Hutter 2019) with linear warm-up and a decay to the last step.
 
     weight_decay acts on matrices and kernels only, never on biases, norms or scales.
+    decay: half a cosine, or a line, as BERT has it (Devlin et al. 2019).
     final_share: the learning rate at the last step as a share of the largest. epsilon is 1e-6,
     as BERT has it: with 1e-8, parameters whose true gradient is zero (the key bias of attention)
     walk at full speed on rounding noise, and two processes drift from one. fused: update all
@@ -26,6 +28,7 @@ class OptimizerSettings(Settings):
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = Field(1e-6, gt=0)
     warmup_steps: int = Field(50, ge=0)
+    decay: Literal["cosine", "linear"] = "cosine"
     final_share: float = Field(0.01, ge=0, le=1)
     fused: bool = False
 
@@ -53,9 +56,9 @@ def learning_rate_at(step: int, steps: int, settings: OptimizerSettings) -> floa
     """Give the learning rate of step 0 … steps - 1; a function of the step, so nothing to save."""
     if step < settings.warmup_steps:
         return settings.learning_rate * (step + 1) / settings.warmup_steps
-    done = (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps)
-    cosine = (1 + math.cos(math.pi * min(1.0, done))) / 2
-    return settings.learning_rate * (settings.final_share + (1 - settings.final_share) * cosine)
+    done = min(1.0, (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps))
+    left = 1 - done if settings.decay == "linear" else (1 + math.cos(math.pi * done)) / 2
+    return settings.learning_rate * (settings.final_share + (1 - settings.final_share) * left)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

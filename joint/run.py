@@ -50,6 +50,7 @@ from joint.run_folder import RunFolder
 from joint.run_lock import lock_run
 from joint.run_record import RunPlace, RunRecord
 from joint.run_settings import RunSettings, hash_recipe, hash_training, training_values
+from joint.start_weights import StartSettings, hash_start, load_start, load_start_tokenizer
 from joint.stop_request import STOPPED_EXIT_CODE
 from joint.text_encoder import build_text_encoder, build_tokenizer
 from joint.tracking import Tracker
@@ -90,6 +91,7 @@ def run_training(settings: RunSettings, *, accept: Collection[str] = ()) -> RunR
     grades = read_reference(reference) if reference else None
     check_encoder(settings.task.tower.encoder, settings.data.cache.size)
     load_correction(settings.task.report_to_image)  # a missing file is named before long work
+    hash_start(settings.start)
     accelerator = make_accelerator(settings)
     with lock_run(folder.path, accelerator):
         return _run_locked(settings, folder, accelerator, grades=grades, accept=accept)
@@ -108,6 +110,7 @@ def _run_locked(
         folder.claim(settings, accept)
     accelerator.wait_for_everyone()
     task, hashes = build_task(settings, prepared, folder, accelerator)
+    load_start(task.model, settings.start)
     place = RunPlace(settings, folder, prepared, hashes)
     loop = Loop(task, accelerator, settings.loop, settings.optimizer)
     # From here on random numbers (dropout) are each process's own; a checkpoint brings its own.
@@ -193,13 +196,14 @@ def build_task(
     hashes = {"settings": hash_training(settings), **prepared.hashes}
     kind = settings.task
     hashes |= hash_encoder_weights(kind.tower.encoder) | hash_correction(kind.report_to_image)
+    hashes |= hash_start(settings.start)
     images = grading_data(
         prepared, kind.tower.findings, uncertain=settings.data.uncertain, seed=settings.seed
     )
     torch.manual_seed(settings.seed)
     if not isinstance(kind, JointTaskSettings):
         return GradingTask(kind, images, seed=settings.seed), hashes
-    tokenizer = _load_tokenizer(kind, prepared, folder, accelerator)
+    tokenizer = _load_tokenizer(kind, prepared, folder, accelerator, start=settings.start)
     hashes["tokenizer"] = hash_json(tokenizer.to_str())
     pairs = pair_data(prepared, tokenizer, max_tokens=kind.text.max_tokens, sections=kind.sections)
     text = build_text_encoder(kind.text, tokenizer)
@@ -221,10 +225,16 @@ def _load_tokenizer(
     prepared: PreparedData,
     folder: RunFolder,
     accelerator: Accelerator,
+    *,
+    start: StartSettings | None,
 ) -> Tokenizer:
     has_begun = (folder.checkpoints / "last").exists() and folder.tokenizer.is_file()
     if accelerator.is_main_process and not has_begun:
-        tokenizer = build_tokenizer(settings.text, training_texts(prepared))
+        tokenizer = (
+            load_start_tokenizer(start)
+            if start is not None
+            else build_tokenizer(settings.text, training_texts(prepared))
+        )
         write_text(folder.tokenizer, tokenizer.to_str(pretty=True))
     accelerator.wait_for_everyone()
     return Tokenizer.from_file(str(folder.tokenizer))

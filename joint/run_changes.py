@@ -11,7 +11,7 @@ ACCEPT_OPTION = "--resume-with-other"
 
 CHANGES = (
     *("settings", "corpus", "labels", "images", "split", "tokenizer", "encoder_weights"),
-    *("report_to_image", "processes"),
+    *("report_to_image", "start", "processes"),
 )
 """What may be accepted by name when a run goes on; `processes` is their number."""
 

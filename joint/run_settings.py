@@ -13,6 +13,7 @@ from data_cards.corpora import find_corpus
 from joint.joint_settings import JointTaskSettings
 from joint.loop import LoopSettings
 from joint.optimizer import OptimizerSettings
+from joint.start_weights import StartSettings
 from joint.tracking_settings import TrackingSettings
 from vision.cache import CacheSettings
 from vision.grading_task import GradingTaskSettings
@@ -85,13 +86,17 @@ class EvaluationSettings(Settings):
 
 
 class RunSettings(Settings):
-    """Everything one run needs; written complete into its folder `<out>/<name>`."""
+    """Everything one run needs; written complete into its folder `<out>/<name>`.
+
+    start: another run, whose weights this one begins with.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     out: Path = Path("runs")
     seed: int = 0
     data: DataSettings
     task: Annotated[JointTaskSettings | GradingTaskSettings, Field(discriminator="kind")]
+    start: StartSettings | None = None
     optimizer: OptimizerSettings = OptimizerSettings()
     loop: LoopSettings = LoopSettings()
     tracking: TrackingSettings = TrackingSettings()
@@ -100,6 +105,7 @@ class RunSettings(Settings):
 
 UNTRAINED = {
     "out": True,
+    "start": {"run": True},
     "tracking": True,
     "evaluation": True,
     "data": {"root": True, "work": True, "workers": True, "labels": {"path": True}},

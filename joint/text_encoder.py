@@ -14,6 +14,8 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 from configs.settings import Settings
 from joint.tokens import PADDING_ID, train_tokenizer
 
+Pooling = Literal["mean", "pooler"]
+
 
 class TextEncoderError(ValueError):
     """A text encoder that cannot be had; the message says what was tried and what is needed."""
@@ -23,6 +25,7 @@ class ScratchTextSettings(Settings):
     """A BERT (Devlin et al. 2019) of any size, from random weights; its words are the corpus's.
 
     dropout is 0 by default: then the result does not depend on how rows fall on processes.
+    pooling: see `TextEncoder`.
     """
 
     kind: Literal["scratch"] = "scratch"
@@ -32,6 +35,7 @@ class ScratchTextSettings(Settings):
     vocabulary: int = Field(2000, ge=64)
     max_tokens: int = Field(128, ge=8)
     dropout: float = Field(0.0, ge=0, lt=1)
+    pooling: Pooling = "mean"
 
 
 class ConvTextSettings(Settings):
@@ -50,11 +54,15 @@ class ConvTextSettings(Settings):
 
 
 class PretrainedTextSettings(Settings):
-    """A model of the Hub by its name, or a local folder in its form; needs its fast tokenizer."""
+    """A model of the Hub by its name, or a local folder in its form; needs its fast tokenizer.
+
+    It keeps the dropout of its own configuration. pooling: see `TextEncoder`.
+    """
 
     kind: Literal["pretrained"]
     name: str
     max_tokens: int = Field(256, ge=8)
+    pooling: Pooling = "mean"
 
 
 TextEncoderSettings = Annotated[
@@ -63,7 +71,11 @@ TextEncoderSettings = Annotated[
 
 
 class TextEncoder(nn.Module):
-    """Token numbers to one vector per report: the mean of the last layer over real tokens."""
+    """Token numbers to one vector per report: the mean of the last layer over real tokens.
+
+    Of a network that has kept its pooler it is the pooler's output (BERT: a dense layer and tanh
+    on the first token).
+    """
 
     def __init__(self, network: nn.Module, width: int) -> None:
         super().__init__()
@@ -72,7 +84,11 @@ class TextEncoder(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Encode token numbers and mask [n, length] as [n, width]."""
-        states = self.network(input_ids=ids, attention_mask=mask).last_hidden_state
+        encoded = self.network(input_ids=ids, attention_mask=mask)
+        if getattr(self.network, "pooler", None) is not None:
+            pooled: Tensor = encoded.pooler_output
+            return pooled
+        states = encoded.last_hidden_state
         weights = mask.unsqueeze(-1).to(states.dtype)
         mean: Tensor = (states * weights).sum(dim=1) / weights.sum(dim=1)
         return mean
@@ -125,14 +141,17 @@ def build_text_encoder(settings: TextEncoderSettings, tokenizer: Tokenizer) -> T
             attention_probs_dropout_prob=settings.dropout,
             pad_token_id=PADDING_ID,
         )
-        return TextEncoder(BertModel(config, add_pooling_layer=False), settings.width)
+        network = BertModel(config, add_pooling_layer=settings.pooling == "pooler")
+        return TextEncoder(network, settings.width)
     try:
         network = AutoModel.from_pretrained(settings.name)
     except (OSError, ValueError) as error:
         raise TextEncoderError(_not_available(settings, "weights")) from error
-    # The pooler of BERT-like models is not used here; a parameter without gradient stops DDP.
-    if getattr(network, "pooler", None) is not None:
-        network.pooler = None
+    has_pooler = getattr(network, "pooler", None) is not None
+    if settings.pooling == "pooler" and not has_pooler:
+        raise TextEncoderError(f"text.name: {settings.name!r} has no pooler; set pooling: mean")
+    if settings.pooling == "mean" and has_pooler:
+        network.pooler = None  # a parameter without gradient stops DDP
     return TextEncoder(network, network.config.hidden_size)
 
 

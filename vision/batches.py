@@ -20,14 +20,15 @@ class BatchSettings(Settings):
     """How global batches are made up; no number here depends on how many processes run.
 
     size: rows in a global batch, over all processes. labelled_share: the part of each batch
-    that has a severity label; null deals all rows alike, each once per epoch. image_only_share:
+    that has a severity label; null deals all rows alike, each once per epoch, and 1 deals no row
+    without one. image_only_share:
     the part that has labels and no report; null counts those among the others, as their labels
     say. length_window: of so many batches each gets reports of like length, so that little is
     padded; 1 leaves the order as it was drawn.
     """
 
     size: int = Field(64, ge=1)
-    labelled_share: float | None = Field(None, gt=0, lt=1)
+    labelled_share: float | None = Field(None, gt=0, le=1)
     image_only_share: float | None = Field(None, gt=0, lt=1)
     length_window: int = Field(1, ge=1)
 
@@ -39,7 +40,7 @@ class BatchSettings(Settings):
                 f"image_only_share {image_only}: expected a labelled_share beside it, and less"
                 f" than 1 in sum, found {labelled}"
             )
-        kinds = 1 + (labelled is not None) + (image_only is not None)
+        kinds = 1 + (labelled not in {None, 1}) + (image_only is not None)
         if self.size < kinds:
             raise ValueError(f"size {self.size}: too small for rows of {kinds} kinds in a batch")
         return self
@@ -89,6 +90,8 @@ def plan_batches(
 def _share_out(sources: Sources, settings: BatchSettings) -> list[tuple[Rows, int]]:
     """Give each kind of row and how many of it a batch has; the last kind fills the batch."""
     shares = (settings.labelled_share, settings.image_only_share, None)
+    if settings.labelled_share == 1:
+        return [(sources.labelled, settings.size)]
     kept = [(pool, share or 0) for pool, share in zip(sources, shares, strict=True) if len(pool)]
     if settings.labelled_share is None or len(kept) < 2:
         return [(np.concatenate(sources), settings.size)]

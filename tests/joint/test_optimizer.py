@@ -17,6 +17,12 @@ def test_warm_up_then_half_a_cosine(step, rate):
     assert learning_rate_at(step, 104, SETTINGS) == pytest.approx(rate)
 
 
+@pytest.mark.parametrize(("step", "rate"), [(3, 2.0), (29, 1.55), (54, 1.1), (104, 0.2)])
+def test_a_decay_may_be_a_line(step, rate):
+    settings = SETTINGS.model_copy(update={"decay": "linear"})
+    assert learning_rate_at(step, 104, settings) == pytest.approx(rate)
+
+
 def test_biases_norms_and_scales_do_not_decay():
     model = nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2))
     decaying, plain = build_optimizer(model, SETTINGS).param_groups
