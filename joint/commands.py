@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from joint.benchmark_command import app as benchmark
 from joint.lineage_command import lineage
 from joint.sync_command import sync
 
 app = typer.Typer()
+app.add_typer(benchmark, name="benchmark")
 app.command()(lineage)
 app.command()(sync)
 
