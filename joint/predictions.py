@@ -125,7 +125,9 @@ def read_predictions(path: Path) -> pd.DataFrame:
 
 
 def read_reference(path: Path) -> pd.Series:
-    """Read what images show: severity 0–3 by study id, from CSV or Parquet.
+    """Read what images show: `severity` 0–3 by `study_id`, from CSV or Parquet.
+
+    The column may also be called `edema_severity`, as MIMIC-CXR's consensus table has it.
 
     Raises PredictionsError naming the file, the column or the row.
     """
@@ -133,6 +135,8 @@ def read_reference(path: Path) -> pd.Series:
         raise PredictionsError(f"{path}: the reference table is missing")
     is_parquet = path.suffix == ".parquet"
     table = pd.read_parquet(path) if is_parquet else pd.read_csv(path, dtype={"study_id": str})
+    if "severity" not in table:
+        table = table.rename(columns={"edema_severity": "severity"})
     missing = [name for name in ("study_id", "severity") if name not in table]
     if missing:
         raise PredictionsError(f"{path}: columns missing: {', '.join(missing)}")

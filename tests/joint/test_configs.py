@@ -1,19 +1,119 @@
-"""Every YAML of a run and of a launch is read by what reads it."""
+"""Every YAML of a run and of a launch is read by what reads it, and every run runs, made tiny."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from accelerate.state import AcceleratorState
 
 from configs.settings import CONFIG_FOLDER, load_settings
+from data_cards.corpora import CORPORA
+from joint.metrics_log import MetricsLog
+from joint.run import run_training
 from joint.run_settings import RunSettings
+from tests.joint.tiny import TOWER
+from tests.joint.tiny_corpus import STUDIES, TINY_CORPUS, grade_of, write_tiny
 from vision.tower import ImageTower
 
 LAUNCHES = sorted((CONFIG_FOLDER / "accelerate").glob("*.yaml"))
 DEMO, CONTROL = (
     load_settings(RunSettings, Path(name)).model_dump() for name in ("demo", "demo_image_only")
 )
+
+
+RUNS = sorted(file.stem for file in CONFIG_FOLDER.glob("*.yaml"))
+TINY_ENCODERS = {
+    "chauhan2020": {"kind": "chauhan2020", "widths": [4, 4]},
+    "torchvision": TOWER.encoder.model_dump(mode="json"),
+}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    CORPORA["tiny"] = TINY_CORPUS
+    yield write_tiny(tmp_path_factory.mktemp("configs") / "corpus")
+    del CORPORA["tiny"]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_launch():
+    """Each run chooses its precision, which Accelerate keeps for the whole process."""
+    yield
+    AcceleratorState._reset_state()
+
+
+@pytest.fixture(scope="module")
+def consensus(corpus):
+    """What the images show, in the form of MIMIC-CXR's consensus table."""
+    rows = [f"p{number // 2},s{number},d{number},{grade_of(number)}" for number in range(STUDIES)]
+    table = corpus.parent / "consensus_image_edema_severity.csv"
+    table.write_text("\n".join(["subject_id,study_id,dicom_id,edema_severity", *rows]) + "\n")
+    return table
+
+
+def make_tiny(name: str, corpus: Path, consensus: Path) -> RunSettings:
+    """Load a YAML as it is, but for sizes, paths, and weights that would have to be fetched."""
+    shipped = load_settings(RunSettings, Path(name))
+    task = shipped.task
+    overrides = {
+        "out": corpus.parent / "runs",
+        "data.corpus": "tiny",
+        "data.root": corpus,
+        "data.work": corpus.parent / "work",
+        "data.labels": {"kind": "mine", "profile": "chexpert"},
+        "data.cache.size": 32,
+        "data.workers": 1,
+        "data.validate_share": 0.5,
+        "task.tower.encoder": TINY_ENCODERS[task.tower.encoder.kind],
+        "task.batches.size": min(task.batches.size, 8),
+        "optimizer.warmup_steps": 1,
+        "loop.steps": 2,
+        "loop.evaluate_every": 2,
+        "loop.log_every": 1,
+        "loop.micro_batch": None if shipped.loop.micro_batch is None else 4,
+        "tracking.wandb": "disabled",
+        "evaluation.resamples": 20,
+    }
+    if task.kind == "joint":
+        pooling = getattr(task.text, "pooling", "mean")
+        sizes = {"width": 16, "layers": 1, "heads": 2, "vocabulary": 80, "max_tokens": 16}
+        overrides["task.text"] = {"kind": "scratch", "pooling": pooling, **sizes}
+    if shipped.evaluation.reference is not None:
+        overrides["evaluation.reference"] = consensus
+    if shipped.start is not None:
+        overrides["start.run"] = corpus.parent / "runs" / shipped.start.run.name
+    given = [f"{key}={json.dumps(value, default=str)}" for key, value in overrides.items()]
+    return load_settings(RunSettings, Path(name), given)
+
+
+def loss_of(result):
+    return [row["loss"] for row in MetricsLog(result.folder.metrics).rows() if "loss" in row]
+
+
+# The second phase of 2020 starts from what the first has left.
+@pytest.mark.parametrize("name", sorted(RUNS, key=lambda name: (name == "chauhan2020", name)))
+def test_every_run_runs_when_it_is_made_tiny(name, corpus, consensus):
+    settings = make_tiny(name, corpus, consensus)
+    result = run_training(settings)
+    assert (result.report.progress.step, result.report.progress.skipped) == (2, 0)
+    assert len(loss_of(result)) == 2
+    asked = {"report"} | ({"reference"} if settings.evaluation.reference else set())
+    assert set(result.evaluation.calibrated) == asked
+
+
+def test_the_founding_phases_differ_in_what_is_taught_alone():
+    first, second, fixed = (
+        load_settings(RunSettings, Path(name)).model_dump()
+        for name in ("chauhan2020_phase1", "chauhan2020", "chauhan2020_fixed")
+    )
+    for part in ("tower", "text", "embedding_width", "augment"):
+        assert first["task"][part] == second["task"][part] == fixed["task"][part]
+    assert first["data"] == second["data"] == fixed["data"]
+    for phase in (first, second):
+        assert phase["optimizer"]["warmup_steps"] == phase["loop"]["steps"] // 10
+        assert phase["task"]["losses"]["contrastive"] == first["task"]["losses"]["contrastive"]
 
 
 @pytest.mark.parametrize("name", ["demo", "demo_image_only", "covid_chestxray"])
