@@ -33,7 +33,7 @@ class AugmentSettings(Settings):
 
 def prepare_images(images: Tensor) -> Tensor:
     """Turn uint8 [n, h, w] into float32 [n, 1, h, w], normalised: (pixel / 255 − mean) / sd."""
-    return (images.unsqueeze(1).to(torch.float32) / 255.0 - MEAN) / DEVIATION
+    return images.unsqueeze(1).to(torch.float32).div_(255.0).sub_(MEAN).div_(DEVIATION)
 
 
 def augment_images(images: Tensor, settings: AugmentSettings, seeds: Sequence[int]) -> Tensor:
@@ -57,12 +57,17 @@ def augment_images(images: Tensor, settings: AugmentSettings, seeds: Sequence[in
         2.0 * settings.shift * torch.stack([right, down], dim=1),
     )
     grid = affine_grid(matrix, list(images.shape), align_corners=False)
-    grey = images * DEVIATION + MEAN
+    grey = (images * DEVIATION).add_(MEAN)
     grey = grid_sample(grey, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    grey = (grey - 0.5) * _spread(1.0 + contrast * settings.contrast) + 0.5
-    grey = grey.clamp(0.0, 1.0) ** _spread(2.0 ** (gamma * settings.gamma))
-    grey = (grey * _spread(1.0 + gain * settings.gain)).clamp(0.0, 1.0)
-    return (grey - MEAN) / DEVIATION
+    # In place: at 2048² new memory for each line costs more than the line.
+    if settings.contrast:
+        grey.sub_(0.5).mul_(_spread(1.0 + contrast * settings.contrast)).add_(0.5)
+    grey.clamp_(0.0, 1.0)
+    if settings.gamma:
+        grey.pow_(_spread(2.0 ** (gamma * settings.gamma)))
+    if settings.gain:
+        grey.mul_(_spread(1.0 + gain * settings.gain)).clamp_(0.0, 1.0)
+    return grey.sub_(MEAN).div_(DEVIATION)
 
 
 def _affine(angles: Tensor, scales: Tensor, shifts: Tensor) -> Tensor:
