@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from joint.benchmark_command import app as benchmark
+from joint.evaluate_command import evaluate
 from joint.lineage_command import lineage
 from joint.sync_command import sync
 
@@ -15,6 +16,7 @@ app = typer.Typer()
 app.add_typer(benchmark, name="benchmark")
 app.command()(lineage)
 app.command()(sync)
+app.command()(evaluate)
 
 
 @app.command()
@@ -90,30 +92,3 @@ def train(
         typer.echo(line)
     if result.evaluation is None:
         raise typer.Exit(INTERRUPTED_EXIT_CODE)
-
-
-@app.command()
-def evaluate(
-    run: Annotated[Path, typer.Argument(help="a run folder")],
-    reference: Annotated[
-        Path | None,
-        typer.Option(help="what the images show: CSV or Parquet with study_id and severity"),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="folder for every number as JSON and every figure")
-    ] = None,
-    risk: Annotated[
-        float | None,
-        typer.Option(min=0.01, max=0.99, help="with --out: share of wrong grades to stay under"),
-    ] = None,
-) -> None:
-    """Print what a run's model is worth on its test images, from its predictions."""
-    from joint.evaluation_folder import write_run_evaluation
-    from joint.run_record import evaluate_run
-    from joint.train import describe_evaluation
-
-    for line in describe_evaluation(evaluate_run(run, reference)):
-        typer.echo(line)
-    if out is not None:
-        written = write_run_evaluation(run, out, reference=reference, target_risk=risk)
-        typer.echo(f"{out}: {', '.join(written)}")

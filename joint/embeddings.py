@@ -34,7 +34,6 @@ from joint.run_settings import RunSettings
 from joint.tokens import encode_reports
 from joint.zero_shot import Prompts, average_prompts
 
-EMBEDDINGS_NAME = "embeddings.npz"
 WEIGHTS_NAME = "model.safetensors"
 
 FloatArray = NDArray[np.float64]
@@ -77,7 +76,7 @@ def embed_test_set(
     checkpoint = _find_best(folder)
     _check_data(folder, prepared)
     key = hash_json([_hash_weights(checkpoint), prompts.content_hash, dict(prepared.hashes)])
-    file = folder.path / EMBEDDINGS_NAME
+    file = folder.embeddings
     known = _read(file, key)
     if known is not None:
         return known

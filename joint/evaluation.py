@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -32,6 +32,7 @@ FEWEST_FOR_CALIBRATION = 20
 """Four numbers are not fitted to fewer images than this, nor to a single grade."""
 
 Value = Interval | float | None
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,16 @@ class Evaluation:
     findings: Mapping[str, Mapping[str, float | None]]
     images: Mapping[str, int]
     is_corrected: bool = False
+
+    def against(self, references: Collection[str]) -> Evaluation:
+        """Keep what was held against these references alone."""
+
+        def keep(tables: Mapping[str, T]) -> dict[str, T]:
+            return {name: table for name, table in tables.items() if name in references}
+
+        return replace(
+            self, calibrated=keep(self.calibrated), raw=keep(self.raw), images=keep(self.images)
+        )
 
     def numbers(self) -> dict[str, float | None]:
         """Flatten for `metrics.jsonl`: `report.auc_0v123`, `report.auc_0v123.low`, and so on."""

@@ -40,12 +40,12 @@ def write_html_report(path: Path, content: ReportContent) -> None:
     report whose highlighting is not escaped HTML.
     """
     _check_content(content)
-    write_text(path, _environment().get_template("report.html.j2").render(content=content))
+    write_text(path, make_environment().get_template("report.html.j2").render(content=content))
 
 
 def write_readme(path: Path, content: ReportContent) -> None:
     """Write the run's README (Markdown, the same tables, no report text), atomically."""
-    write_text(path, _environment().get_template("readme.md.j2").render(content=content))
+    write_text(path, make_environment().get_template("readme.md.j2").render(content=content))
 
 
 def format_cell(value: Cell, *, signed: bool = False) -> str:
@@ -123,12 +123,13 @@ def find_best(table: ResultTable) -> set[tuple[str, str]]:
 
 
 def describe_sample(table: ResultTable) -> str:
-    """Say on how many images of how many patients the intervals of a table stand."""
-    for line in table.rows.values():
-        for cell in line.values():
-            if isinstance(cell, Interval):
-                return f"{cell.n:,} images of {cell.clusters:,} patients"
-    return ""
+    """Say on how many images of how many patients the intervals of a table stand, if all do."""
+    cells = (cell for line in table.rows.values() for cell in line.values())
+    samples = {(cell.n, cell.clusters) for cell in cells if isinstance(cell, Interval)}
+    if len(samples) != 1:
+        return ""
+    images, patients = samples.pop()
+    return f"{images:,} images of {patients:,} patients"
 
 
 def metric_label(name: str) -> str:
@@ -138,7 +139,8 @@ def metric_label(name: str) -> str:
     return f"{METRIC_LABELS[name]} {'↓' if name in LOWER_IS_BETTER else '↑'}"
 
 
-def _environment() -> jinja2.Environment:
+def make_environment() -> jinja2.Environment:
+    """Make what renders the templates: HTML is escaped, a name that is missing is an error."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("joint", "templates"),
         autoescape=jinja2.select_autoescape(["html.j2"]),
@@ -152,6 +154,7 @@ def _environment() -> jinja2.Environment:
             "cell": format_cell,
             "code": _mark_code,
             "markdown": _escape_markdown,
+            "markdown_code": _escape_around_code,
         }
     )
     environment.globals.update(
@@ -189,6 +192,15 @@ def _mark_code(text: object) -> Markup:
 
 def _escape_markdown(text: object) -> str:
     return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _escape_around_code(text: object) -> str:
+    """Escape Markdown, but for what stands between backticks, which is shown as it is."""
+    parts = str(text).split("`")
+    return "`".join(
+        part if number % 2 else re.sub(r"([|<])", r"\\\1", part)
+        for number, part in enumerate(parts)
+    )
 
 
 def _number(cell: Cell) -> float | None:

@@ -69,14 +69,14 @@ class ResultTable:
     Columns are the metrics in the order in which they first occur; names of
     `vision.metrics.METRIC_LABELS` get their short form and the direction that is better.
     With `kind="values"` the best value of each metric is bold; with `kind="differences"` signs
-    are shown and intervals without zero are set in bold.
+    are shown and intervals without zero are set in bold; the cells of `kind="words"` are text.
     """
 
     title: str
     rows: Mapping[str, Mapping[str, Cell]]
     note: str = ""
     row_heading: str = "Model"
-    kind: Literal["values", "differences", "plain"] = "values"
+    kind: Literal["values", "differences", "plain", "words"] = "values"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -122,42 +122,44 @@ class ReportContent:
     files: Mapping[str, str]
 
 
-class _FigureText(NamedTuple):
+class FigureText(NamedTuple):
+    """What stands around a figure of one kind, wherever it is shown."""
+
     section: Section
     title: str
     reading: str
 
 
-_FIGURE_TEXTS: dict[FigureKind, _FigureText] = {
-    "severity_distribution": _FigureText(
+FIGURE_TEXTS: dict[FigureKind, FigureText] = {
+    "severity_distribution": FigureText(
         "labels",
         "Grades in the image, in the report, and as mined",
         "Each group of bars is one grade. Where the mined bars differ from the report's, words"
         " were misread or the grade was not stated; where the report's differ from the image's,"
         " the reporter saw more or less than is there.",
     ),
-    "loss_curves": _FigureText(
+    "loss_curves": FigureText(
         "training",
         "Losses over the steps",
         "Lower is better; compare the lines of one panel only. Thin lines are single steps,"
         " thick ones their running mean. An arm without a loss (the image-only control has no"
         " contrastive one) has no line.",
     ),
-    "roc_per_threshold": _FigureText(
+    "roc_per_threshold": FigureText(
         "results",
         "ROC per threshold",
         "Each panel asks one yes/no question of the grade. A line towards the upper left is"
         " better; the diagonal is guessing. Numbers are the area under the line with its 95 %"
         " interval.",
     ),
-    "confusion_matrices": _FigureText(
+    "confusion_matrices": FigureText(
         "results",
         "Confusion matrices",
         "A row is a reference grade, a column the grade given; the diagonal is agreement. Each"
         " cell has the number of images and its share of the row. Cells above the diagonal are"
         " over-calls, below it under-calls.",
     ),
-    "difference_forest": _FigureText(
+    "difference_forest": FigureText(
         "results",
         "What the reports add",
         "Each point is the gain of the joint model over a control on the same images; the bar is"
@@ -165,14 +167,14 @@ _FIGURE_TEXTS: dict[FigureKind, _FigureText] = {
         " that the choice of test patients does not explain. What is owed to the words is the"
         " gain over shuffled pairs, not over image-only.",
     ),
-    "reliability_diagram": _FigureText(
+    "reliability_diagram": FigureText(
         "calibration",
         "Stated probability and what came true",
         "On the diagonal, of the images called 70 % likely, 70 % are so. Below it the model is"
         " too sure, above it too careful. Bars are 95 % intervals; the lower panels show how"
         " many images each point stands for.",
     ),
-    "image_strip": _FigureText(
+    "image_strip": FigureText(
         "images",
         "X-rays graded from the image alone",
         "From top to bottom: the X-ray, where the model looked (Grad-CAM on the expected grade),"
@@ -184,7 +186,7 @@ _FIGURE_TEXTS: dict[FigureKind, _FigureText] = {
 
 def report_figure(kind: FigureKind, figure: Any, *, caption: str, alt: str) -> ReportFigure:
     """Render a figure of `vision` with the section, title and reading of its kind."""
-    text = _FIGURE_TEXTS[kind]
+    text = FIGURE_TEXTS[kind]
     render = figure_to_png if kind == "image_strip" else figure_to_svg
     return ReportFigure(
         section=text.section,

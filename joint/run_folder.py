@@ -21,9 +21,11 @@ class RunFolderError(ValueError):
 class RunFolder:
     """`settings.yaml`, `checkpoints/`, `metrics.jsonl`, `predictions.parquet`, `figures/`,
 
-    `README.md` (the model card, written last) and `grader/`; beside them `tokenizer.json`,
-    which holds words of the corpus and stays here, `lineage.json`, `lock`, W&B's `wandb/`
-    and, where the run went on with other settings, labels or data by name, `resumed_with.json`.
+    `README.md` (the model card, written last), `card.json` (what it is rendered from) and
+    `grader/`; beside them `tokenizer.json`, which holds words of the corpus and stays here,
+    `lineage.json`, `lock`, W&B's `wandb/` and, where the run went on with other settings, labels
+    or data by name, `resumed_with.json`. `kerley evaluate` adds `evaluation/`, and
+    `embeddings.npz`, which stays here too.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,6 +36,9 @@ class RunFolder:
         self.predictions = path / "predictions.parquet"
         self.figures = path / "figures"
         self.card = path / "README.md"
+        self.card_facts = path / "card.json"
+        self.evaluation = path / "evaluation"
+        self.embeddings = path / "embeddings.npz"
         self.grader = path / "grader"
         self.tokenizer = path / "tokenizer.json"
         self.lineage = path / "lineage.json"

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 from configs.settings import SettingsError, load_settings, save_settings
 from data_cards.corpora import CORPORA
@@ -16,7 +15,6 @@ from data_cards.findings import FINDINGS
 from data_cards.label_table import write_label_table
 from data_cards.study import CorpusError
 from joint.checkpoints import CheckpointError
-from joint.commands import app as joint_commands
 from joint.evaluation_folder import write_run_evaluation
 from joint.metrics_log import MetricsLog
 from joint.predictions import CALIBRATED, RAW, PredictionsError
@@ -88,7 +86,7 @@ def test_a_run_folder_is_complete(finished):
     folder = result.folder.path
     assert {path.name for path in folder.iterdir()} == {
         *("settings.yaml", "checkpoints", "metrics.jsonl", "predictions.parquet", "figures"),
-        *("README.md", "grader", "tokenizer.json", "wandb", "lock"),
+        *("README.md", "card.json", "grader", "tokenizer.json", "wandb", "lock"),
         "lineage.json",
     }
     assert load_settings(RunSettings, folder / "settings.yaml") == settings
@@ -138,7 +136,7 @@ def test_nothing_private_is_written_where_it_does_not_belong(finished, corpus):
 
 
 def test_the_mirror_holds_the_rows_of_the_record(finished):
-    from tests.joint.test_tracking import history
+    from tests.joint.mirror import history
 
     rows = list(MetricsLog(finished[1].folder.metrics).rows())
     mirrored = [row for row in history(finished[1].folder.path) if not is_chart(row)]
@@ -173,18 +171,16 @@ def test_evaluate_takes_another_reference(finished, tmp_path):
 
 
 def test_an_evaluation_folder_holds_every_number_and_figure(finished, tmp_path):
-    arguments = ["evaluate", str(finished[1].folder.path), "--out", str(tmp_path / "evaluation")]
-    done = CliRunner().invoke(joint_commands, arguments)
-    assert done.exit_code == 0, done.output
-    record = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())
+    run, out = finished[1].folder.path, tmp_path / "evaluation"
+    written = write_run_evaluation(run, out)
+    record = json.loads((out / "evaluation.json").read_text())
     assert record["against"] == "report"
     assert record["images"] == finished[1].evaluation.images["report"]
     for figure in ("confusion", "reliability", "risk_coverage"):
-        assert figure in done.output
-        numbers = json.loads((tmp_path / "evaluation" / f"{figure}.json").read_text())
-        assert numbers["panels"]
+        assert figure in written
+        assert json.loads((out / f"{figure}.json").read_text())["panels"]
     with pytest.raises(MetricsError, match="no confidence keeps"):
-        write_run_evaluation(finished[1].folder.path, tmp_path / "other", target_risk=0.01)
+        write_run_evaluation(run, tmp_path / "other", target_risk=0.01)
 
 
 def evaluate_run_images(finished):

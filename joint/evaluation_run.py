@@ -1,0 +1,338 @@
+"""Everything that a finished run is measured by, in one place, for its page and its card."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from data_cards.corpora import find_corpus
+from data_cards.findings import FINDINGS
+from data_cards.label_table import LabelTableError, probability_column
+from data_cards.study import CorpusError, Listing
+from joint.controls import CONTROLS, ControlComparison, ControlError, compare_control, control_task
+from joint.embeddings import Embeddings, EmbeddingsError, embed_test_set
+from joint.evaluation import Evaluation, evaluate_predictions
+from joint.joint_settings import JointTaskSettings
+from joint.predictions import (
+    CALIBRATED,
+    PredictionsError,
+    read_predictions,
+    read_reference,
+    report_columns,
+    reported_column,
+)
+from joint.prepare import PreparationError, PreparedData, prepare_data
+from joint.prompt_scores import PromptScores, measure_prompts
+from joint.retrieval import Retrieval, average_by_study, measure_retrieval
+from joint.run_folder import RunFolder
+from joint.run_settings import RunSettings
+from joint.subgroups import Subgroup, measure_subgroups, read_attributes
+from joint.trust_report import TrustCheck, check_trust
+from joint.zero_shot import Prompts, read_prompts
+from vision.cache import CacheError
+from vision.finding_metrics import finding_metrics
+from vision.intervals import Interval, finding_intervals
+
+logger = logging.getLogger(__name__)
+
+REPORT, IMAGE = "report", "image"
+NO_CORPUS = (
+    "the corpus, its label table or its image cache is not where the run's settings look for it,"
+    " or has changed since"
+)
+
+
+class NotMeasured(NamedTuple):
+    """Why something stands as not measured; it is said wherever the number would stand."""
+
+    reason: str
+
+
+class References(NamedTuple):
+    """What grades are held against: `names` of "report" and "reference", and the latter's file."""
+
+    names: tuple[str, ...]
+    file: Path | None
+    grades: pd.Series | None
+
+
+@dataclass(frozen=True)
+class RunMeasures:
+    """A finished run and all that was measured of it; each part may say why it was not.
+
+    test: its predictions of test images. grades: by reference, the known grade of each study id.
+    findings: by name the metrics of `finding_metrics`. attributes: of each test image, for its
+    subgroups, which are by reference.
+    """
+
+    folder: RunFolder
+    settings: RunSettings
+    references: References
+    test: pd.DataFrame
+    grades: Mapping[str, pd.Series]
+    evaluation: Evaluation
+    findings: Mapping[str, Mapping[str, Interval | float | None]]
+    controls: tuple[ControlComparison, ...] | NotMeasured
+    retrieval: tuple[Retrieval, Retrieval] | NotMeasured
+    prompts: PromptScores | NotMeasured
+    attributes: pd.DataFrame | None
+    subgroups: Mapping[str, Sequence[Subgroup]] | NotMeasured
+    trust: tuple[TrustCheck, ...] | NotMeasured
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether no check of the trust report found an error."""
+        return isinstance(self.trust, NotMeasured) or all(
+            check.verdict != "error" for check in self.trust
+        )
+
+
+class _Corpus(NamedTuple):
+    listing: Listing
+    prepared: PreparedData
+
+
+def choose_references(settings: RunSettings, asked: str | None) -> References:
+    """Choose what to hold grades against.
+
+    asked: "report", "image" (the run's own reference), a file (beside the report), or None: both
+    where the run knows a reference. Raises PredictionsError for "image" where it knows none, and
+    for a file that cannot be read.
+    """
+    own = settings.evaluation.reference
+    if asked == REPORT or (asked is None and own is None):
+        return References(("report",), None, None)
+    if asked == IMAGE and own is None:
+        raise PredictionsError(
+            "--reference image: the run's settings name no evaluation.reference; give its file"
+        )
+    file = own if asked is None or asked == IMAGE else Path(asked)
+    names = ("reference",) if asked == IMAGE else ("report", "reference")
+    return References(names, file, None if file is None else read_reference(file))
+
+
+def measure_run(
+    path: Path, *, reference: str | None = None, controls: Sequence[str] = tuple(CONTROLS)
+) -> RunMeasures:
+    """Measure a finished run by everything that its folder, siblings and corpus allow.
+
+    reference: see `choose_references`. Nothing is trained; the model is only asked again for
+    embeddings. Raises a ValueError of this project when there is no run, prediction or reference.
+    """
+    folder = RunFolder(path)
+    settings = folder.read_settings()
+    chosen = choose_references(settings, reference)
+    predictions = read_predictions(folder.predictions)
+    test = predictions[predictions["split"] == "test"].reset_index(drop=True)
+    grades = _collect_grades(test, chosen)
+    asked = settings.evaluation
+    evaluation = evaluate_predictions(
+        predictions, chosen.grades, resamples=asked.resamples, seed=settings.seed
+    ).against(chosen.names)
+    corpus = _read_corpus(settings)
+    attributes = None if isinstance(corpus, NotMeasured) else _list_attributes(test, corpus)
+    embedded = _embed(folder, settings, corpus, test)
+    return RunMeasures(
+        folder=folder,
+        settings=settings,
+        references=chosen,
+        test=test,
+        grades=grades,
+        evaluation=evaluation,
+        findings=_measure_findings(test, settings),
+        controls=_compare_controls(folder, settings, controls, grades),
+        retrieval=_measure_retrieval(embedded, test, settings),
+        prompts=_score_prompts(embedded, test, grades, settings),
+        attributes=attributes,
+        subgroups=NotMeasured(NO_CORPUS)
+        if attributes is None
+        else {
+            name: _split_up(test, attributes, name, known, settings)
+            for name, known in grades.items()
+        },
+        trust=_check(corpus, evaluation, settings),
+    )
+
+
+def grade_images(test: pd.DataFrame, reference: str, known: pd.Series) -> pd.Series:
+    """Give each test image its grade by a reference, Int8, missing where it has none."""
+    return test["study_id"].map(known).astype("Int8").rename(reference)
+
+
+def graded_columns(test: pd.DataFrame, reference: str) -> list[str]:
+    """Name the calibrated columns that are held against a reference."""
+    return list(report_columns(test)[1] if reference == "report" else CALIBRATED)
+
+
+def _collect_grades(test: pd.DataFrame, chosen: References) -> dict[str, pd.Series]:
+    grades: dict[str, pd.Series] = {}
+    if "report" in chosen.names:
+        said = test.drop_duplicates("study_id").set_index("study_id")["report_severity"]
+        grades["report"] = said.dropna().astype(int)
+    if chosen.grades is not None:
+        grades["reference"] = chosen.grades
+    return grades
+
+
+def _measure_findings(
+    test: pd.DataFrame, settings: RunSettings
+) -> dict[str, dict[str, Interval | float | None]]:
+    """Measure each finding on all test images whose report affirms or denies it."""
+    names = [name for name in FINDINGS if reported_column(name) in test]
+    if not names:
+        return {}
+    p, t = (
+        test[[column(name) for name in names]].to_numpy(np.float64)
+        for column in (probability_column, reported_column)
+    )
+    points = finding_metrics(p, t, names)
+    intervals = finding_intervals(
+        p,
+        t,
+        names,
+        test["patient_id"].tolist(),
+        seed=settings.seed,
+        resamples=settings.evaluation.resamples,
+    )
+    return {
+        name: {metric: intervals[name].get(metric) or value for metric, value in values.items()}
+        for name, values in points.items()
+    }
+
+
+def _read_corpus(settings: RunSettings) -> _Corpus | NotMeasured:
+    try:
+        prepared = prepare_data(settings.data, build=False)
+        return _Corpus(find_corpus(settings.data.corpus).read(settings.data.root), prepared)
+    except (CorpusError, PreparationError, CacheError, LabelTableError, OSError) as error:
+        logger.warning("without the corpus, and what needs it: %s", error)
+        return NotMeasured(NO_CORPUS)
+
+
+def _compare_controls(
+    folder: RunFolder,
+    settings: RunSettings,
+    names: Sequence[str],
+    grades: Mapping[str, pd.Series],
+) -> tuple[ControlComparison, ...] | NotMeasured:
+    for name in names:
+        try:
+            control_task(settings.task, name)
+        except ControlError as error:
+            return NotMeasured(str(error))
+    return tuple(compare_control(folder, settings, name, grades) for name in names)
+
+
+def _list_attributes(test: pd.DataFrame, corpus: _Corpus) -> pd.DataFrame:
+    labels = corpus.prepared.labels
+    devices: dict[str, float] = {}
+    if "Support Devices" in labels:
+        said = labels.set_index("study_id")["Support Devices"].dropna()
+        devices = {str(study): float(code) for study, code in said.items()}
+    return read_attributes(test, corpus.listing, devices)
+
+
+def _embed(
+    folder: RunFolder, settings: RunSettings, corpus: _Corpus | NotMeasured, test: pd.DataFrame
+) -> tuple[Embeddings, Prompts] | NotMeasured:
+    if not isinstance(settings.task, JointTaskSettings):
+        return NotMeasured("an image-only run reads no words")
+    if isinstance(corpus, NotMeasured):
+        return corpus
+    prompts, prepared = read_prompts(), corpus.prepared
+    studies = prepared.images["study"].to_numpy()[prepared.rows("test")]
+    if prepared.studies["study_id"].to_numpy()[studies].tolist() != test["study_id"].tolist():
+        return NotMeasured("the test set has changed since the predictions were made")
+    try:
+        return embed_test_set(folder, settings, prepared, prompts), prompts
+    except EmbeddingsError as error:
+        logger.warning("without retrieval and prompts: %s", error)
+        return NotMeasured("its checkpoint cannot be read here, or its data have changed since")
+
+
+def _measure_retrieval(
+    embedded: tuple[Embeddings, Prompts] | NotMeasured, test: pd.DataFrame, settings: RunSettings
+) -> tuple[Retrieval, Retrieval] | NotMeasured:
+    if isinstance(embedded, NotMeasured):
+        return embedded
+    places = embedded[0]
+    with_report = places.study >= 0
+    if not with_report.any():
+        return NotMeasured("no test study has a report")
+    studies = places.study[with_report]
+    images = average_by_study(
+        places.images[with_report],
+        studies,
+        len(places.reports),
+        unit_length=places.unit_length,
+    )
+    _, first = np.unique(studies, return_index=True)
+    patients = test["patient_id"].to_numpy()[with_report][first].tolist()
+    return measure_retrieval(
+        images,
+        places.reports,
+        places.groups,
+        patients,
+        seed=settings.seed,
+        resamples=settings.evaluation.resamples,
+    )
+
+
+def _score_prompts(
+    embedded: tuple[Embeddings, Prompts] | NotMeasured,
+    test: pd.DataFrame,
+    grades: Mapping[str, pd.Series],
+    settings: RunSettings,
+) -> PromptScores | NotMeasured:
+    if isinstance(embedded, NotMeasured):
+        return embedded
+    levels = {name: grade_images(test, name, known) for name, known in grades.items()}
+    heads = {name: test[graded_columns(test, name)].to_numpy() for name in grades}
+    return measure_prompts(
+        embedded[0],
+        test,
+        levels,
+        heads,
+        seed=settings.seed,
+        resamples=settings.evaluation.resamples,
+    )
+
+
+def _split_up(
+    test: pd.DataFrame,
+    attributes: pd.DataFrame,
+    reference: str,
+    known: pd.Series,
+    settings: RunSettings,
+) -> list[Subgroup]:
+    levels = grade_images(test, reference, known)
+    rows = levels.notna().to_numpy()
+    return measure_subgroups(
+        test.loc[rows, graded_columns(test, reference)].to_numpy(),
+        levels[rows].to_numpy(np.int64),
+        test.loc[rows, "patient_id"].tolist(),
+        attributes[rows],
+        seed=settings.seed,
+        resamples=settings.evaluation.resamples,
+    )
+
+
+def _check(
+    corpus: _Corpus | NotMeasured, evaluation: Evaluation, settings: RunSettings
+) -> tuple[TrustCheck, ...] | NotMeasured:
+    if isinstance(corpus, NotMeasured):
+        return corpus
+    ours = evaluation.calibrated.get("report", {}).get("auc_0v123")
+    return check_trust(
+        corpus.prepared,
+        corpus.listing,
+        ours.value if isinstance(ours, Interval) else ours,
+        seed=settings.seed,
+        resamples=settings.evaluation.resamples,
+    )
