@@ -31,7 +31,7 @@ from data_cards.lineage import Parent, describe_parent
 from text_labeler.combining import Combination
 from text_labeler.label_matrix import SEVERITY
 from text_labeler.label_model import LabelModelFit
-from text_labeler.label_model_fit import ABSTAIN, UNCERTAIN
+from text_labeler.label_model_fit import ABSTAIN, UNCERTAIN, Array, Parameters
 from text_labeler.label_parts import write_label_batches
 
 ROWS_AT_ONCE = 20_000
@@ -193,7 +193,8 @@ def _describe_fit(
         "model": "Dawid–Skene",
         "prior": _round(parameters.prior),
         "confusion": {
-            names[place]: _round(parameters.confusion[place]) for place in np.flatnonzero(voted)
+            names[place]: _round(_join_doubt(parameters, int(place)))
+            for place in np.flatnonzero(voted)
         },
         "iterations": fit.convergence.iterations,
         "converged": fit.convergence.converged,
@@ -204,6 +205,16 @@ def _describe_fit(
             names[place]: _round(parameters.abstention[place]) for place in np.flatnonzero(voted)
         }
     return described
+
+
+def _join_doubt(parameters: Parameters, place: int) -> Array:
+    """A labeler's confusion with what it says of a finding as its last column: uncertain."""
+    confusion = parameters.confusion[place]
+    if len(confusion) != 2:
+        return confusion
+    doubt = parameters.doubt[place][:, None]
+    joined: Array = np.hstack([confusion * (1 - doubt), doubt])
+    return joined
 
 
 def _round(values: np.ndarray) -> Any:

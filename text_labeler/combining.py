@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from text_labeler.implications import imply_codes, imply_probabilities
 from text_labeler.label_matrix import SEVERITY, LabelMatrix
 from text_labeler.label_model import LabelModelFit, LabelModelSettings, fit_label_model
+from text_labeler.label_model_doubts import ENOUGH_STUDIES
 from text_labeler.label_model_fit import ABSTAIN, UNCERTAIN, Array, Votes
 
 NO_MODEL = "fewer than two labelers and no audited reads: shares of the votes, no model"
@@ -80,8 +82,10 @@ def combine_votes(
         probabilities = agreed.probabilities
         warnings.extend(("", words) for words in agreed.contradictions)
     codes = {
-        column: choose_codes(probabilities[column], settings.sure, votes=matrix.votes[index])
-        for index, column in enumerate(matrix.columns)
+        column: choose_codes(
+            probabilities[column], settings.sure, votes=votes, taught=_find_taught(votes, read)
+        )
+        for column, votes, read in zip(matrix.columns, matrix.votes, reads, strict=True)
     }
     if settings.implications:
         imply_codes(codes, read_of)
@@ -109,12 +113,15 @@ def _fit_columns(
     return fits, probabilities, warnings
 
 
-def choose_codes(probabilities: Array, sure: float, *, votes: Votes) -> Votes:
+def choose_codes(
+    probabilities: Array, sure: float, *, votes: Votes, taught: NDArray[np.bool_] | None = None
+) -> Votes:
     """Give each study the class that has `sure` and more than half of the probability.
 
     int8 [studies]. Else −2 (uncertain) for a finding and −1 (no label) for a grade; −1 where
     nothing is known. Uncertain `votes` [studies, labelers] alone make an uncertain label, however
-    rare or common the finding is.
+    rare or common the finding is, but where people's reads say what they mean: `taught`
+    [labelers], and one of these is uncertain.
     """
     known = np.isfinite(probabilities).all(axis=1)
     codes = np.full(len(probabilities), ABSTAIN, dtype=np.int8)
@@ -127,8 +134,16 @@ def choose_codes(probabilities: Array, sure: float, *, votes: Votes) -> Votes:
     if probabilities.shape[1] == 2:
         only_uncertain = (votes == UNCERTAIN).any(axis=1) & (votes < 0).all(axis=1)
         only_uncertain &= highest < 1  # else a read, or what a read excludes
+        if taught is not None:
+            only_uncertain &= ~(votes[:, taught] == UNCERTAIN).any(axis=1)
         codes[known & (~is_sure | only_uncertain)] = UNCERTAIN
     return codes
+
+
+def _find_taught(votes: Votes, reads: Votes) -> NDArray[np.bool_]:
+    """Labelers with enough of their uncertain votes read to know what these mean."""
+    taught: NDArray[np.bool_] = (votes[reads >= 0] == UNCERTAIN).sum(axis=0) >= ENOUGH_STUDIES
+    return taught
 
 
 def _set_model(

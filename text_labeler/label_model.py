@@ -20,6 +20,7 @@ from text_labeler.label_model_doubts import (
 )
 from text_labeler.label_model_fit import (
     ABSTAIN,
+    RATE,
     UNCERTAIN,
     Array,
     FitOptions,
@@ -32,8 +33,8 @@ from text_labeler.label_model_fit import (
     maximisation,
     random_start,
     run,
-    weigh_votes,
 )
+from text_labeler.label_model_weights import weigh_doubts, weigh_votes
 
 
 class VoteError(ValueError):
@@ -50,8 +51,8 @@ class LabelModelSettings:
     study, shared by the members that vote there. That is exact for copies, and cautious where
     members share only part of their errors: three that err apart are taken for worse than they
     are (0.75 for a true 0.80) and their agreement is wasted. `names` stand in warnings.
-    `uncertain_positive` is what −2, CheXpert's "uncertain", counts for the positive class; only
-    findings have it.
+    `uncertain_positive` is what −2, CheXpert's "uncertain", counts for the positive class before
+    votes and reads teach what it means to each labeler; only findings have it.
 
     `pseudo_count` is a Dirichlet prior: in each class each labeler is given so many votes, 70 % of
     them right, so that three votes prove nobody perfect and classes keep their names; the class
@@ -192,10 +193,13 @@ def _options(
     patterns: Patterns, groups: NDArray[np.intp], settings: LabelModelSettings
 ) -> FitOptions:
     silent = patterns.counts @ (patterns.votes == ABSTAIN)
+    unsure = patterns.counts @ (patterns.votes == UNCERTAIN)
     return FitOptions(
         vote_weights=weigh_votes(patterns.votes, groups),
         silence_weights=1 / np.bincount(groups)[groups],
         silence=silent / patterns.counts.sum(),
+        doubt_weights=weigh_doubts(patterns.votes),
+        doubt=unsure / np.maximum(patterns.counts.sum() - silent, 1),
         by_offset=settings.confusion == "by_offset",
         informative_abstention=settings.abstention == "informative",
         uncertain_positive=settings.uncertain_positive,
@@ -209,7 +213,9 @@ def _runs(patterns: Patterns, settings: LabelModelSettings, options: FitOptions)
     """The first start is majority vote, then that of audited reads alone; the others are drawn."""
     classes, labelers = settings.classes, patterns.votes.shape[1]
     uniform = np.full((labelers, classes, classes), 1 / classes)
-    blank = Parameters(np.full(classes, 1 / classes), uniform, np.full((labelers, classes), 0.5))
+    rates = np.full((labelers, classes), 0.5)
+    doubt = np.full((labelers, classes), RATE)
+    blank = Parameters(np.full(classes, 1 / classes), uniform, rates, doubt)
     posterior = majority_posterior(patterns, classes, options.uncertain_positive)
     starts = [maximisation(patterns, posterior, blank, options)]
     audited = patterns.truth >= 0

@@ -17,7 +17,7 @@ Votes = NDArray[np.int8]
 _PRIOR_ACCURACY = 0.7
 _OFFSET_STEPS = 10
 _TINY = 1e-300
-_RATE = 1e-9
+RATE = 1e-9
 
 
 class Patterns(NamedTuple):
@@ -30,14 +30,16 @@ class Patterns(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """Prior [classes], confusion [labelers, truth, vote], abstention [labelers, truth].
+    """Prior [classes], confusion [labelers, truth, vote], abstention and doubt [labelers, truth].
 
-    Confusion rows sum to one: abstaining stands apart from what is said when voting.
+    `abstention` is how often a labeler is silent, `doubt` how often it says uncertain when it
+    speaks, and confusion what it says when it is sure: each confusion row sums to one.
     """
 
     prior: Array
     confusion: Array
     abstention: Array
+    doubt: Array
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,16 @@ class FitOptions:
     """How one model is fitted.
 
     `vote_weights` [patterns, labelers] temper what each vote says, `silence_weights` [labelers]
-    what it says that a labeler voted or not. `silence` [labelers] is how often each abstains.
+    what it says that a labeler voted or not. `silence` [labelers] is how often each abstains,
+    `doubt` [labelers] how often each that votes says uncertain, `doubt_weights` [patterns,
+    labelers] temper what it says that a vote is uncertain or not.
     """
 
     vote_weights: Array
     silence_weights: Array
     silence: Array
+    doubt: Array
+    doubt_weights: Array
     by_offset: bool
     informative_abstention: bool
     uncertain_positive: float
@@ -90,17 +96,6 @@ def _row_numbers(table: Votes) -> NDArray[np.int64]:
     return numbers
 
 
-def weigh_votes(votes: Votes, groups: NDArray[np.intp]) -> Array:
-    """Share a group's one voice among the members that voted on the study [patterns, labelers].
-
-    A member that votes alone is heard in full: the silent ones took nothing from it.
-    """
-    voted = votes != ABSTAIN
-    same = (groups[:, None] == groups[None, :]).astype(np.int64)
-    weights: Array = 1 / np.maximum(voted @ same, 1)
-    return weights
-
-
 def majority_posterior(patterns: Patterns, classes: int, uncertain_positive: float) -> Array:
     """Share of the votes for each class [patterns, classes]; uniform where nobody votes."""
     shares = np.stack([(patterns.votes == k).sum(axis=1) for k in range(classes)], axis=1)
@@ -127,7 +122,7 @@ def random_start(parameters: Parameters, rng: np.random.Generator) -> Parameters
     off = (1 - accuracy) / (classes - 1)
     eye = np.eye(classes)
     prior = rng.dirichlet(np.full(classes, 5.0))
-    return Parameters(prior, eye * accuracy + (1 - eye) * off, parameters.abstention)
+    return parameters._replace(prior=prior, confusion=eye * accuracy + (1 - eye) * off)
 
 
 def run(patterns: Patterns, start: Parameters, options: FitOptions) -> Run:
@@ -152,7 +147,9 @@ def expectation(
     log_joint = np.tile(np.log(parameters.prior + _TINY), (len(patterns.counts), 1))
     for labeler, weight in enumerate(options.vote_weights.T):
         vote = patterns.votes[:, labeler]
-        log_joint += weight[:, None] * _log_vote(parameters, labeler, options)[:, vote].T
+        log_joint += weight[:, None] * _log_vote(parameters, labeler)[:, vote].T
+        told = options.doubt_weights[:, [labeler]]
+        log_joint += told * _log_doubt(parameters, labeler)[:, vote].T
         if options.informative_abstention:
             rate = parameters.abstention[labeler]
             said = np.where((vote == ABSTAIN)[:, None], np.log(rate), np.log1p(-rate))
@@ -173,6 +170,9 @@ def _log_prior(parameters: Parameters, options: FitOptions) -> float:
     classes = len(parameters.prior)
     value = options.pseudo_count / classes * np.log(parameters.prior + _TINY).sum()
     value += (_prior_votes(classes, options) * np.log(parameters.confusion + _TINY)).sum()
+    if classes == 2:
+        unsure, sure = _prior_doubts(options)
+        value += (unsure * np.log(parameters.doubt) + sure * np.log1p(-parameters.doubt)).sum()
     if options.informative_abstention:
         rates, silence = parameters.abstention, options.silence[:, None]
         said = silence * np.log(rates) + (1 - silence) * np.log1p(-rates)
@@ -188,6 +188,19 @@ def _prior_votes(classes: int, options: FitOptions) -> Array:
     return votes
 
 
+def _prior_doubts(options: FitOptions) -> tuple[Array, Array]:
+    """Uncertain and other votes that each labeler is given in advance, both [labelers, truth].
+
+    So many uncertain ones in each class, beside others as frequent as its own: what an uncertain
+    vote means is learnt from uncertain votes, however few of all votes they are.
+    """
+    doubted = options.doubt[:, None] > 0
+    soft = 2 * np.array([[1 - options.uncertain_positive, options.uncertain_positive]])
+    sure = (1 - options.doubt[:, None]) / np.maximum(options.doubt[:, None], _TINY)
+    count = options.pseudo_count * doubted
+    return count * soft, count * sure * np.ones_like(soft)
+
+
 def maximisation(
     patterns: Patterns, posterior: Array, last: Parameters, options: FitOptions
 ) -> Parameters:
@@ -196,14 +209,16 @@ def maximisation(
     classes = mass.shape[1]
     prior = mass.sum(axis=0) + options.pseudo_count / classes
     confusion = np.empty_like(last.confusion)
-    abstention = last.abstention.copy()
+    abstention, doubt = last.abstention.copy(), last.doubt.copy()
+    given = _prior_doubts(options)
     for labeler, weight in enumerate(options.vote_weights.T):
         vote, heard = patterns.votes[:, labeler], mass * weight[:, None]
         table = np.stack([heard[vote == v].sum(axis=0) for v in range(classes)], axis=1)
         if classes == 2:
-            unsure = heard[vote == UNCERTAIN].sum(axis=0)[:, None]
-            parts = last.confusion[labeler] * _soft_vote(options) + _TINY
-            table = table + unsure * parts / parts.sum(axis=1, keepdims=True)
+            told = mass * options.doubt_weights[:, [labeler]]
+            unsure = told[vote == UNCERTAIN].sum(axis=0) + given[0][labeler]
+            sure = told[vote >= 0].sum(axis=0) + given[1][labeler]
+            doubt[labeler] = _rate(unsure, sure)
         if options.informative_abstention:
             abstention[labeler] = _silence(mass, vote, labeler, options)
         table = table + _prior_votes(classes, options)
@@ -211,7 +226,7 @@ def maximisation(
             confusion[labeler] = _offset_confusion(table, last.confusion[labeler])
         else:
             confusion[labeler] = _rows(table)
-    return Parameters(prior / prior.sum(), confusion, abstention)
+    return Parameters(prior / prior.sum(), confusion, abstention, doubt)
 
 
 def _silence(mass: Array, vote: Votes, labeler: int, options: FitOptions) -> Array:
@@ -219,7 +234,11 @@ def _silence(mass: Array, vote: Votes, labeler: int, options: FitOptions) -> Arr
     weight, usual = options.silence_weights[labeler], options.silence[labeler]
     silent = weight * mass[vote == ABSTAIN].sum(axis=0) + options.pseudo_count * usual
     spoken = weight * mass[vote != ABSTAIN].sum(axis=0) + options.pseudo_count * (1 - usual)
-    rate: Array = np.clip(silent / np.maximum(silent + spoken, _TINY), _RATE, 1 - _RATE)
+    return _rate(silent, spoken)
+
+
+def _rate(yes: Array, no: Array) -> Array:
+    rate: Array = np.clip(yes / np.maximum(yes + no, _TINY), RATE, 1 - RATE)
     return rate
 
 
@@ -259,13 +278,14 @@ def _theta(confusion: Array, offset: NDArray[np.int_]) -> Array:
     return theta
 
 
-def _soft_vote(options: FitOptions) -> Array:
-    return np.array([[1 - options.uncertain_positive, options.uncertain_positive]])
-
-
-def _log_vote(parameters: Parameters, labeler: int, options: FitOptions) -> Array:
+def _log_vote(parameters: Parameters, labeler: int) -> Array:
     """Log-probability [truth, vote + 2 more]: indices −1 and −2 are abstain and uncertain."""
     confusion = parameters.confusion[labeler]
-    classes = len(confusion)
-    soft = confusion @ _soft_vote(options).T if classes == 2 else np.ones((classes, 1))
-    return np.hstack([np.log(np.hstack([confusion, soft]) + _TINY), np.zeros((classes, 1))])
+    return np.hstack([np.log(confusion + _TINY), np.zeros((len(confusion), 2))])
+
+
+def _log_doubt(parameters: Parameters, labeler: int) -> Array:
+    """Log-probability [truth, vote + 2 more] that a vote is sure, or is not."""
+    doubt = parameters.doubt[labeler][:, None]
+    sure = np.repeat(np.log1p(-doubt), len(doubt), axis=1)
+    return np.hstack([sure, np.log(doubt), np.zeros_like(doubt)])

@@ -168,6 +168,16 @@ def test_a_code_is_the_class_that_is_probable_enough(probabilities, votes, expec
     assert codes.tolist() == expected
 
 
+@pytest.mark.parametrize(("read", "code"), [(29, -2), (30, 0)])
+def test_reads_of_a_labelers_uncertain_votes_make_them_a_label(read, code):
+    truth, matrix = plant(11)
+    matrix.votes[0, :200] = NOBODY
+    matrix.votes[0, :200, 1] = -2
+    truth[0, :200] = 0
+    reads = np.where(np.arange(2000) < read, truth, NOBODY).astype(np.int8)
+    assert (combine_votes(matrix, audited=reads).codes["Edema"][100:200] == code).all()
+
+
 def test_a_graded_edema_is_an_edema():
     grade = np.array([[0.1, 0.5, 0.3, 0.1], [0.9, 0.1, 0, 0], [0.2, 0.8, 0, 0], [0.9, 0.1, 0, 0]])
     given = {"edema_severity": grade, "Edema": positive([0.2, 0.4, np.nan, np.nan])}
@@ -321,6 +331,7 @@ def test_evidence_is_that_of_all_label_tables(tmp_path):
 def test_a_manifest_names_parents_parameters_and_reads(tmp_path):
     truth, matrix = plant(8, 300, columns=("Edema", "Fracture"))
     matrix.votes[1, :, 1:] = NOBODY
+    matrix.votes[0, 100:160, 0] = -2
     reads = np.full(truth.shape, NOBODY, np.int8)
     reads[0, :50] = truth[0, :50]
     labels, audited = tmp_path / "labels.csv", tmp_path / "reads.csv"
@@ -337,7 +348,8 @@ def test_a_manifest_names_parents_parameters_and_reads(tmp_path):
     assert manifest.parameters["audited"] == {"Edema": 50}
     edema = manifest.parameters["columns"]["Edema"]
     assert edema["confusion"].keys() == set(matrix.labelers)
-    assert edema["confusion"]["labeler 0"][1][1] == pytest.approx(0.95, abs=0.08)
+    assert edema["confusion"]["labeler 0"][1] == pytest.approx([0.05, 0.75, 0.2], abs=0.08)
+    assert edema["confusion"]["labeler 1"][0][2] == pytest.approx(0, abs=1e-5)
     assert sum(edema["prior"]) == pytest.approx(1, abs=1e-5)
     assert manifest.parameters["columns"]["Fracture"] == {"model": "share of votes"}
     assert {"column": "Fracture", "says": NO_MODEL} in manifest.parameters["warnings"]

@@ -97,6 +97,50 @@ def test_uncertain_is_a_soft_vote():
     assert low < 0.3 < high
 
 
+def doubt_by_one(studies, reads):
+    """Four labelers; the first says uncertain of 20 % of what is absent and 5 % of what is there:
+    nine in ten of these are absent."""
+    truth, votes = plant(7, studies, Design((0.9, 0.85, 0.8, 0.8)))
+    doubts = np.random.default_rng(0).random(studies) < np.where(truth, 0.05, 0.2)
+    votes[doubts, 0] = -2
+    audited = np.where(np.arange(studies) < reads, truth, -1).astype(np.int8)
+    votes = np.vstack([votes, [[-2, -1, -1, -1]]]).astype(np.int8)
+    return votes, np.append(audited, np.int8(-1))
+
+
+@pytest.mark.parametrize(("labelers", "reads"), [(4, 0), (4, 200), (1, 200)])
+def test_others_or_reads_teach_what_uncertain_means(labelers, reads):
+    votes, audited = doubt_by_one(4000, reads)
+    fit = fit_label_model(votes[:, :labelers], truth=audited)
+    absent, present = fit.parameters.doubt[0]
+    assert (absent, present) == pytest.approx((0.2, 0.05), abs=0.06)
+    assert fit.probabilities[-1, 1] == pytest.approx(0.1, abs=0.06)
+    assert fit.parameters.doubt[1:] == pytest.approx(0, abs=1e-6)
+
+
+def test_fifty_reads_of_uncertain_votes_teach_what_they_mean():
+    votes = np.full((200, 2), -2, np.int8)
+    votes[100:] = [[1, 1], [0, 0]] * 50
+    truth = np.full(200, -1, np.int8)
+    truth[:50] = np.arange(50) % 10 == 0
+    fit = fit_label_model(votes, truth=truth)
+    assert fit.probabilities[50:100, 1].max() < 0.2
+    neutral = fit_label_model(votes).probabilities[50:100, 1]
+    assert neutral == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_doubt_that_all_share_is_no_class_of_its_own():
+    """Where a report hedges, all labelers say so: that is no evidence of the finding."""
+    truth, votes = plant(3, 2000, Design((0.9, 0.8, 0.75)))
+    hedged = np.random.default_rng(1).random(2000) < 0.3
+    votes[hedged] = -2
+    sure = fit_label_model(votes[~hedged])
+    fit = fit_label_model(votes)
+    assert fit.accuracies == pytest.approx(sure.accuracies, abs=0.02)
+    assert 0.1 < fit.probabilities[hedged, 1].mean() < 0.5
+    assert truth.mean() == pytest.approx(fit.parameters.prior[1], abs=0.05)
+
+
 def test_same_seed_same_answer():
     _, votes = plant(10, 300, Design(FIVE))
     one, two = fit_label_model(votes), fit_label_model(votes)
