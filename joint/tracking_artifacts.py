@@ -116,8 +116,8 @@ def stage_files(card: ArtifactCard, into: Path, source: Path | None, key: bytes)
     into.mkdir(parents=True)
     write_json(into / "card.json", dict(card.content))
     if source is not None and source.is_dir():
-        copy_weights(source, into)
-        write_card(into, _without_names(read_card(source)))
+        copy_weights(source, into / "grader")
+        write_card(into / "grader", _without_names(read_card(source)))
     elif source is not None:
         _write_blinded(source, into / "predictions.parquet", key)
     return sorted(path for path in into.rglob("*") if path.is_file())

@@ -2,61 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import struct
-import zlib
-
-import pytest
+from pathlib import Path
 
 from joint.metrics_log import MetricsLog
 from joint.run_settings import RunSettings
 from joint.tracking import Tracker
 from joint.tracking_settings import TrackingSettings, public_settings
+from tests.joint.mirror import config, history
 from tests.joint.tiny import joint_settings
-
-HEADER_BYTES, BLOCK_BYTES, FIRST_PARTS = 7, 32768, (1, 2)
-
-
-def read_records(file):
-    """Yield the records of a `.wandb` file: a log of checksummed pieces in blocks (LevelDB's)."""
-    from wandb.proto import wandb_internal_pb2
-
-    data, position, buffer = file.read_bytes(), HEADER_BYTES, b""
-    assert data[:4] == b":W&B"
-    while position < len(data):
-        left = BLOCK_BYTES - position % BLOCK_BYTES
-        if left < HEADER_BYTES:
-            position += left
-            continue
-        checksum, size, kind = struct.unpack("<IHB", data[position : position + HEADER_BYTES])
-        piece = data[position + HEADER_BYTES : position + HEADER_BYTES + size]
-        assert zlib.crc32(piece, zlib.crc32(bytes([kind]))) == checksum
-        buffer = piece if kind in FIRST_PARTS else buffer + piece
-        position += HEADER_BYTES + size
-        if kind in (1, 4):
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(buffer)
-            yield record
-
-
-def key_of(item):
-    return item.key or ".".join(item.nested_key)
-
-
-def history(folder):
-    (file,) = folder.glob("wandb/offline-run-*/*.wandb")
-    rows = [
-        {key_of(item): json.loads(item.value_json) for item in record.history.item}
-        for record in read_records(file)
-        if record.WhichOneof("record_type") == "history"
-    ]
-    return [{k: v for k, v in row.items() if not k.startswith("_")} for row in rows]
-
-
-def config(folder):
-    (file,) = folder.glob("wandb/offline-run-*/*.wandb")
-    runs = [record.run for record in read_records(file) if record.HasField("run")]
-    return {key_of(item): json.loads(item.value_json) for item in runs[0].config.update}
 
 
 def track(folder, settings, **config):
@@ -78,18 +31,6 @@ def test_disabled_writes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("key", [None, "0123456789" * 4])
-def test_a_dead_network_or_no_key_leaves_an_offline_mirror(tmp_path, monkeypatch, caplog, key):
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    if key:
-        monkeypatch.setenv("WANDB_API_KEY", key)
-    tracker = track(tmp_path, TrackingSettings(wandb="online", timeout_seconds=2.0))
-    assert tracker.problems == 1
-    assert "mirrored offline" in caplog.text
-    assert history(tmp_path) == [{"global_step": 3, "train/loss": 0.5}]
-
-
 def test_whatever_wandb_raises_the_run_goes_on(tmp_path, monkeypatch, caplog):
     import wandb
 
@@ -107,8 +48,8 @@ def test_settings_leave_as_numbers_and_listed_words_only():
     settings = RunSettings.model_validate(
         {
             "name": "jane-doe",
-            "out": __import__("pathlib").Path("/private/place"),
-            "data": {"corpus": "phantom", "root": __import__("pathlib").Path("/private/corpus")},
+            "out": Path("/private/place"),
+            "data": {"corpus": "phantom", "root": Path("/private/corpus")},
             "task": joint_settings().model_dump(),
         }
     )
