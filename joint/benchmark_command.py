@@ -1,4 +1,4 @@
-"""`kerley benchmark`: measure the whole method against known truth."""
+"""`kerley benchmark`: the whole method against known truth, and the speed of a run's steps."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from typing import Annotated
 
 import typer
 
+from joint.timing_command import train
+
 app = typer.Typer(
     name="benchmark", help="Measure methods and speed, on data made for it.", no_args_is_help=True
 )
+app.command()(train)
 
 
 @app.command()
 def learn(
     out: Annotated[Path, typer.Option(help="folder for the corpus, the runs and the result")],
     size: Annotated[str, typer.Option(help="tiny, small or full")] = "small",
-    seeds: Annotated[int, typer.Option(min=1, help="training seeds: 0, 1, … of this many")] = 5,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="training seeds 0, 1, …: how many; the size's own")
+    ] = None,
     arms: Annotated[
         list[str] | None, typer.Option("--arm", help="an arm to run; all by default; repeat it")
     ] = None,
@@ -30,7 +35,8 @@ def learn(
     from joint.stop_request import STOPPED_EXIT_CODE
 
     settings = find_size(size)
-    made = run_benchmark(settings, out, seeds=range(seeds), arms=arms or (), workers=workers)
+    numbers = range(seeds or settings.seeds)
+    made = run_benchmark(settings, out, seeds=numbers, arms=arms or (), workers=workers)
     if made is None:
         typer.echo(f"interrupted; the same command goes on from what stands in {out}")
         raise typer.Exit(STOPPED_EXIT_CODE)

@@ -77,6 +77,16 @@ class StepTimes:
         return medians["real"] - medians["replayed"]
 
     @property
+    def exposed_error(self) -> float:
+        """How far chance may have moved S − C, in seconds: 1.57 · IQR / √n of the paired steps.
+
+        The notch of a box plot (McGill, Tukey and Larsen 1978): a 95 % interval of a median.
+        """
+        differences = np.subtract(self.real, self.replayed)
+        low, high = np.percentile(differences, [25, 75])
+        return float(1.57 * (high - low) / np.sqrt(len(differences)))
+
+    @property
     def ratio_to_limit(self) -> float:
         """C / S: 1 where training goes as fast as without any reading."""
         medians = self.medians()
@@ -108,9 +118,9 @@ class StepTimes:
 
     def summary(self) -> dict[str, float]:
         """Give all of the above; times in seconds."""
-        derived = ("exposed", "ratio_to_limit", "hidden_share", "overlap_efficiency")
-        more = ("contention", "straggler_index")
-        return self.medians() | {name: getattr(self, name) for name in (*derived, *more)}
+        shares = ("ratio_to_limit", "hidden_share", "overlap_efficiency", "straggler_index")
+        derived = ("exposed", "exposed_error", "contention", *shares)
+        return self.medians() | {name: getattr(self, name) for name in derived}
 
 
 def time_training(

@@ -64,7 +64,12 @@ class TimedRun:
             f"{len(self.times.real)} steps of {self.rows:g} rows on {self.device}, {self.threads}"
             f" threads, mixed precision {self.mixed_precision}; medians"
         )
-        return [head, *(f"{label:42}{value:>12}" for label, value in rows)]
+        lines = [head, *(f"{label:42}{value:>12}" for label, value in rows)]
+        if found["exposed_error"] > (found["load"] + found["copy"]) / 2:
+            lines.append(
+                "chance weighs more than reading does: the hidden share says nothing"
+            )
+        return lines
 
 
 MILLISECOND_LABELS = (
@@ -74,6 +79,7 @@ MILLISECOND_LABELS = (
     ("load", "L   loader alone, a batch"),
     ("copy", "H   copy to the device, a batch"),
     ("exposed", "S - C   exposed"),
+    ("exposed_error", "±   what chance may do to it"),
     ("contention", "C' - C  lost to sharing the processor"),
 )
 SHARE_LABELS = (

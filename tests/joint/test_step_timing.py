@@ -7,11 +7,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from configs.settings import save_settings
 from data_cards.corpora import CORPORA
+from joint.benchmark_command import app
 from joint.run_settings import DataSettings, RunSettings
 from joint.step_timing import StepTimes, Training, time_training
-from joint.timed_run import find_padding, time_run
+from joint.timed_run import find_padding
 from joint.timing_check import LARGEST_ERROR, KnownCost, is_right
 from tests.joint.tiny import joint_settings
 from tests.joint.tiny_corpus import TINY_CORPUS, write_tiny
@@ -146,14 +149,17 @@ def settings(tmp_path):
     del CORPORA["tiny"]
 
 
-def test_a_real_run_is_timed_and_leaves_nothing(settings):
-    timed = time_run(settings, steps=3, kept=3)
-    written = json.loads(timed.to_json())
+def test_the_command_times_a_real_run_and_leaves_nothing_of_it(settings, tmp_path):
+    save_settings(settings, tmp_path / "run.yaml")
+    arguments = ("train", tmp_path / "run.yaml", "--steps", 3, "--kept", 3)
+    done = CliRunner().invoke(app, [*map(str, arguments), "--json", str(tmp_path / "out.json")])
+    assert done.exit_code == 0, done.output
+    written = json.loads((tmp_path / "out.json").read_text())
     assert (written["steps"], written["device"]) == (3, "cpu")
-    assert timed.rows == pytest.approx(22 / 3)  # 22 training images in batches of 8
-    assert timed.padding_share == 0  # every report is longer than the 16 tokens that are read
-    assert written["samples_per_second"] == pytest.approx(timed.rows / written["real"])
-    assert any("ratio to limit" in line for line in timed.lines())
+    assert written["rows"] == pytest.approx(22 / 3)  # 22 training images in batches of 8
+    assert written["samples_per_second"] == pytest.approx(written["rows"] / written["real"])
+    assert written["padding_share"] == 0  # each report is longer than the 16 tokens that are read
+    assert f"{written['ratio_to_limit']:.3f}" in done.output
     assert not settings.out.exists()
 
 
