@@ -65,6 +65,13 @@ def find_config(path: Path) -> Path:
     raise SettingsError(f"{path}: no such settings file. Shipped with Kerley: {known}")
 
 
+def tell_first(error: ValidationError) -> str:
+    """Say in one line where the first fault of JSON is, without the values: they may be private."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(map(str, first["loc"])) or "file"
+    return f"{where}: {first['msg']}"
+
+
 def save_settings(settings: Settings, path: Path) -> None:
     """Write the complete settings as YAML that `load_settings` reads back to an equal object."""
     values = settings.model_dump(mode="json")

@@ -13,10 +13,10 @@ from typing import Any, TypedDict
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from configs.files import hash_file, write_atomically, write_text
-from configs.settings import Settings
+from configs.settings import Settings, tell_first
 from data_cards import label_checks
 from data_cards.findings import FINDINGS, SEVERITY_CHANGES, SEVERITY_LEVELS, LabelCode
 from data_cards.label_checks import check_evidence, check_probabilities, check_sums, check_values
@@ -223,8 +223,12 @@ def read_manifest(table: Path) -> LabelTableManifest:
         raise LabelTableError(f"{file}: the label table has no manifest")
     try:
         manifest = LabelTableManifest.model_validate_json(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise LabelTableError(f"{file}: not a label table's manifest: {error}") from error
+    except ValidationError as error:
+        raise LabelTableError(
+            f"{file}: not a label table's manifest: {tell_first(error)}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise LabelTableError(f"{file}: not a label table's manifest: not UTF-8 text") from error
     if manifest.table_hash != hash_file(table):
         raise LabelTableError(f"{table}: its bytes differ from those its manifest names")
     return manifest

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from configs.files import hash_file, hash_json
+from configs.settings import tell_first
 from data_cards.corpora import CORPORA
 from data_cards.label_table import LabelTableManifest, manifest_path
 from data_cards.lineage import Lineage, LineageError, LineageNode, Parent, Plain
@@ -91,8 +94,12 @@ def read_any_manifest(file: Path) -> LabelTableManifest | None:
         return None
     try:
         return LabelTableManifest.model_validate_json(beside.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise LineageError(f"{beside}: not a label table's manifest: {error}") from error
+    except ValidationError as error:
+        raise LineageError(
+            f"{beside}: not a label table's manifest: {tell_first(error)}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise LineageError(f"{beside}: not a label table's manifest: not UTF-8 text") from error
 
 
 def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Plain]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
 from configs.files import hash_json, write_text
-from configs.settings import Settings
+from configs.settings import Settings, tell_first
 from data_cards.findings import SEVERITY_LEVELS
 
 FloatArray = NDArray[np.float64]
@@ -168,8 +168,6 @@ def read_transition(path: Path) -> ReportToImage:
     try:
         return ReportToImage.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "file"
-        raise TransitionError(f"{path}: not a transition: {where}: {first['msg']}") from error
+        raise TransitionError(f"{path}: not a transition: {tell_first(error)}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise TransitionError(f"{path}: not readable as text: {error}") from error

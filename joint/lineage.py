@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from configs.files import hash_file, hash_json, write_text
+from configs.settings import tell_first
 from data_cards.lineage import Lineage, LineageError, LineageNode, Parent
 from data_cards.lineage_tables import Trace, trace_table, trace_transition
 from joint.prepare import name_cache, name_labels
@@ -163,7 +164,11 @@ def read_lineage(folder: RunFolder) -> Lineage:
         return Lineage.model_validate_json(folder.lineage.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise LineageError(f"{folder.lineage}: no such file; the run is older than it") from None
-    except (OSError, UnicodeDecodeError, ValidationError) as error:
+    except ValidationError as error:
+        raise LineageError(
+            f"{folder.lineage}: not the lineage of a run: {tell_first(error)}"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
         raise LineageError(f"{folder.lineage}: not the lineage of a run: {error}") from error
 
 

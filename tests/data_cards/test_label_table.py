@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from data_cards.label_table import (
     write_label_table,
     write_manifest,
 )
+from data_cards.lineage import LineageError
+from data_cards.lineage_tables import read_any_manifest
 
 MENTION: EvidenceRow = {
     "finding": "Edema",
@@ -200,6 +203,18 @@ def test_an_interrupted_write_leaves_the_old_table(tmp_path, monkeypatch):
         write_label_table(file, [ROW, {"study_id": "8"}])
     assert file.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["l.parquet"]
+
+
+def test_a_manifest_that_is_refused_is_not_repeated(tmp_path):
+    table = tmp_path / "labels.parquet"
+    whole = manifest(write_label_table(table, [ROW])).model_dump()
+    wrong = {**whole, "skipped": [{"where": "private-id", "reason": 5}], "corpus": ["private-id"]}
+    manifest_path(table).write_text(json.dumps(wrong), encoding="utf-8")
+    for read, error in ((read_manifest, LabelTableError), (read_any_manifest, LineageError)):
+        with pytest.raises(error, match="manifest: corpus: Input should be a valid string") as said:
+            read(table)
+        assert "private-id" not in str(said.value)
+        assert "\n" not in str(said.value)
 
 
 def test_a_manifest_is_read_back(tmp_path):
