@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,20 @@ def write_atomically(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def find_overwritten(outputs: Iterable[Path | None], inputs: Iterable[Path | None]) -> Path | None:
+    """Return the first output that is an input or an earlier output, whatever its path is called.
+
+    None stands for a file that is not asked for, and is returned when nothing is lost.
+    """
+    taken = {path.resolve() for path in inputs if path is not None}
+    for path in outputs:
+        if path is not None:
+            if path.resolve() in taken:
+                return path
+            taken.add(path.resolve())
+    return None
 
 
 def write_text(path: Path, text: str) -> None:

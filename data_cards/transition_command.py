@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from data_cards.transition_priors import MOST_STRENGTH
+
 
 def transition(
     labels: Annotated[
@@ -28,11 +30,15 @@ def transition(
         str, typer.Option(help="A named prior: to shrink to, or, without a consensus, to show.")
     ] = "mimic_edema",
     strength: Annotated[
-        float, typer.Option(min=0, help="Pseudo-studies of the prior per report grade.")
+        float,
+        typer.Option(
+            min=0, max=MOST_STRENGTH, help="Pseudo-studies of the prior per report grade."
+        ),
     ] = 2.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the intervals.")] = 0,
 ) -> None:
     """Estimate P(report grade | image grade) from consensus reads, or show a named prior."""
+    from configs.files import find_overwritten
     from data_cards.transition import TransitionError, write_transition
     from data_cards.transition_estimate import (
         EstimateSettings,
@@ -42,6 +48,9 @@ def transition(
     from data_cards.transition_figure import write_heat_map
     from data_cards.transition_table import describe_transition
 
+    lost = find_overwritten([out, figure], [labels, consensus])
+    if lost is not None:
+        raise TransitionError(f"{lost}: is already a file of this command; give it its own name")
     settings = EstimateSettings(prior=prior, prior_strength=strength, seed=seed)
     if labels is None:
         found = named_transition(prior, settings=settings)

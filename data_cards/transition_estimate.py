@@ -28,7 +28,7 @@ from data_cards.transition import (
     Transition,
     TransitionError,
 )
-from data_cards.transition_priors import TRANSITION_PRIORS, NamedPrior
+from data_cards.transition_priors import MOST_STRENGTH, TRANSITION_PRIORS, NamedPrior
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class EstimateSettings(Settings):
     """
 
     prior: str = "mimic_edema"
-    prior_strength: float = Field(2.0, ge=0)
+    prior_strength: float = Field(2.0, ge=0, le=MOST_STRENGTH)
     draws: int = Field(4000, ge=100)
     seed: int = Field(0, ge=0)
     level: float = Field(0.95, gt=0.5, lt=1)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MOST_STRENGTH = 1e6
+"""Pseudo-studies of a prior per report grade: beside so many no read counts."""
+
 
 @dataclass(frozen=True)
 class NamedPrior:

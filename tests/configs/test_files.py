@@ -13,12 +13,28 @@ from pathlib import Path
 
 import pytest
 
-from configs.files import hash_file, hash_json, write_atomically, write_json, write_text
+from configs.files import (
+    find_overwritten,
+    hash_file,
+    hash_json,
+    write_atomically,
+    write_json,
+    write_text,
+)
 
 
 def test_a_written_file_holds_the_text(tmp_path):
     write_text(tmp_path / "new" / "folder" / "file.txt", "Größe: 3\n")
     assert (tmp_path / "new/folder/file.txt").read_bytes() == "Größe: 3\n".encode()
+
+
+def test_an_output_that_is_an_input_or_another_output_is_found(tmp_path):
+    given, link, new = (tmp_path / name for name in ("given", "link", "new"))
+    given.touch()
+    link.symlink_to(given)
+    assert find_overwritten([None, new], [given, None]) is None
+    assert find_overwritten([new, link], [given]) == link
+    assert find_overwritten([new, tmp_path / "folder" / ".." / "new"], []) is not None
 
 
 def write_half(file: Path, error: BaseException) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -256,6 +257,27 @@ def test_the_command_estimates_prints_and_writes(tmp_path) -> None:
     found = read_transition(out)
     assert found.source.file == "reads.csv"
     assert found.content_hash in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--out", "reads.csv"], "reads.csv: is already a file of this command"),
+        (["--figure", "labels.parquet"], "labels.parquet: is already a file of this command"),
+        (["--out", "t.svg", "--figure", "t.svg"], "t.svg: is already a file of this command"),
+        (["--strength", "inf"], "--strength"),
+        (["--strength", "nan"], "--strength"),
+    ],
+)
+def test_the_command_refuses_to_write_over_its_files(tmp_path, monkeypatch, options, words):
+    monkeypatch.chdir(tmp_path)
+    files = ["labels.parquet", "reads.csv"]
+    for name in files:
+        Path(name).write_text("kept")
+    done = CliRunner().invoke(app, ["transition", *files, *options])
+    assert done.exit_code
+    assert words in f"{done.output}{done.exception}"
+    assert {Path(name).read_text() for name in files} == {"kept"}
 
 
 def test_the_figure_shows_every_cell_and_is_the_same_twice(tmp_path) -> None:
