@@ -26,7 +26,7 @@ for commands in (joint_commands, text_labeler_commands, vision_commands, data_ca
 
 
 def main() -> None:
-    """Run the command line; an error a user can mend is one line and exit code 2."""
+    """Run the command line; an error that a user can mend is one line and exit code 2."""
     try:
         app()
     except ValueError as error:
@@ -34,6 +34,14 @@ def main() -> None:
         if type(error).__module__.split(".")[0] not in ROOMS:
             raise
         print(f"kerley: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        # A place that the user named and that cannot be read or written; of two paths the first
+        # is the temporary one.
+        place = error.filename2 or error.filename
+        if place is None:
+            raise
+        print(f"kerley: {place}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -47,6 +47,15 @@ def test_every_corpus_is_listed(run):
     assert names == list(CORPORA)
 
 
+@pytest.mark.parametrize("place", ["file/new.json", "folder"])
+def test_a_place_that_cannot_be_written_is_one_line(run, tmp_path, place):
+    (tmp_path / "file").write_text("a file")
+    (tmp_path / "folder").mkdir()
+    done = run("transition", "--out", tmp_path / place)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert done.err.startswith(f"kerley: {tmp_path / place.split('/')[0]}: ")
+
+
 def test_a_card_is_printed(run):
     card = (ROOT / "data_cards/openi/README.md").read_text(encoding="utf-8")
     assert run("corpora", "describe", "openi").out.strip() == card.strip()
