@@ -19,7 +19,7 @@ ANCHORS = 141
 """Studies with a trusted grade of the image, as many as MIMIC-CXR's consensus set has."""
 
 
-UNTRAINED = {"noise_rates", "label_counts", "shortcut", "curve_seeds", "resamples"}
+UNTRAINED = {"noise_rates", "label_counts", "shortcut", "seeds", "curve_seeds", "resamples"}
 """Settings that say which units there are, and change none of them."""
 
 
@@ -55,7 +55,8 @@ class BenchmarkSettings(Settings):
     studies: of the phantom, of which seven of ten train and two test. image_size: side in
     pixels. steps, batch: of every run (the two-phase recipe takes half as many again for its
     second phase). labelled: graded reports in the main scenario; reader_labelled: in the one
-    with channel R. The curves' seeds are the first `curve_seeds` of those asked for.
+    with channel R. seeds: how many each family of runs has; `curve_seeds`: how many the label
+    curve and the shortcut have.
     """
 
     studies: int = Field(ge=100)
@@ -71,6 +72,7 @@ class BenchmarkSettings(Settings):
     noise_rates: tuple[float, ...] = (0.0, 0.6)
     label_counts: tuple[int, ...] = ()
     shortcut: float = 0.9
+    seeds: int = Field(5, ge=1)
     curve_seeds: int = Field(ge=1)
     resamples: int = Field(1000, ge=20)
 
@@ -110,7 +112,13 @@ class BenchmarkSettings(Settings):
 
 SIZES: dict[str, BenchmarkSettings] = {
     "tiny": BenchmarkSettings(
-        studies=1400, steps=80, labelled=60, reader_labelled=250, curve_seeds=1, resamples=200
+        studies=2400,
+        steps=150,
+        labelled=100,
+        reader_labelled=400,
+        seeds=2,
+        curve_seeds=1,
+        resamples=200,
     ),
     "small": BenchmarkSettings(
         studies=8600,

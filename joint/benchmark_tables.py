@@ -29,7 +29,7 @@ def list_tables(summary: Summary, settings: BenchmarkSettings) -> list[ResultTab
                 note=f"{main.labelled} graded reports, each labeling function wrong in"
                 f" {main.noise_rate:.0%}; uncalibrated; means over seeds.",
             ),
-            _differences("What each part adds", family, (*AUCS, "macro_f1")),
+            *_differences("What each part adds", family, (*AUCS, "macro_f1")),
         ]
     for name, title, note in (
         ("noise", "Label noise", "Rate at which each labeling function is wrong."),
@@ -37,7 +37,7 @@ def list_tables(summary: Summary, settings: BenchmarkSettings) -> list[ResultTab
     ):
         if family := summary.families.get(name):
             tables.append(_values(title, family, CURVE_METRICS, note=note))
-            tables.append(_differences(f"{title}: differences", family, CURVE_METRICS))
+            tables += _differences(f"{title}: differences", family, CURVE_METRICS)
     if family := summary.families.get("reader"):
         metrics = ("auc_0v123", "macro_f1", "quadratic_kappa", "ece", "over_call")
         tables.append(
@@ -50,7 +50,7 @@ def list_tables(summary: Summary, settings: BenchmarkSettings) -> list[ResultTab
                 f" recalibrated on {_count_anchors(summary, reader.name)} anchors.",
             )
         )
-        tables.append(_differences("What the anchors add", family, metrics))
+        tables += _differences("What the anchors add", family, metrics)
     if family := summary.families.get("shortcut"):
         tables.append(
             _values(
@@ -61,7 +61,7 @@ def list_tables(summary: Summary, settings: BenchmarkSettings) -> list[ResultTab
                 " studies; in the flipped test images it goes against it as often.",
             )
         )
-        tables.append(_differences("Shortcut: differences", family, ("auc_0v123",)))
+        tables += _differences("Shortcut: differences", family, ("auc_0v123",))
     return [*tables, *_facts(summary, settings)]
 
 
@@ -118,10 +118,14 @@ def _values(title: str, family: Family, metrics: tuple[str, ...], *, note: str =
         title_of(name): {metric: family.estimates[name][metric] for metric in metrics}
         for name in family.groups
     }
-    return ResultTable(title, rows, note=note, row_heading="Arm")
+    seeds = sorted({len(group.probabilities) for group in family.groups.values()})
+    counted = f"{' to '.join(map(str, seeds))} seeds." if seeds != [1] else "One seed."
+    return ResultTable(title, rows, note=f"{note} {counted}".strip(), row_heading="Arm")
 
 
-def _differences(title: str, family: Family, metrics: tuple[str, ...]) -> ResultTable:
+def _differences(title: str, family: Family, metrics: tuple[str, ...]) -> list[ResultTable]:
+    if not family.contrasts:
+        return []
     rows = {
         title_of(contrast.name): {
             metric: family.estimates[contrast.name][metric] for metric in metrics
@@ -129,7 +133,7 @@ def _differences(title: str, family: Family, metrics: tuple[str, ...]) -> Result
         for contrast in family.contrasts
     }
     note = "Paired over patients and seeds; bold: an interval without 0."
-    return ResultTable(title, rows, note=note, row_heading="Difference", kind="differences")
+    return [ResultTable(title, rows, note=note, row_heading="Difference", kind="differences")]
 
 
 def _facts(summary: Summary, settings: BenchmarkSettings) -> list[ResultTable]:

@@ -40,7 +40,7 @@ def test_every_arm_and_family_is_in_the_result(finished):
     main = numbers["estimates"]["main"]
     assert {"image-only", "founding", "mixed", "full", "shuffled", "oracle"} <= set(main)
     assert 0 <= main["full − shuffled"]["auc_0v123"]["high"] + 1 <= 2
-    assert len(numbers["targets"]) == len(summary.targets) == 5
+    assert len(numbers["targets"]) == len(summary.targets) == 7
     assert (out / "figures" / "noise.json").is_file()
     assert "full recipe" in (out / "report.html").read_text(encoding="utf-8")
     text = "\n".join(describe_benchmark(summary, TOY, out))
