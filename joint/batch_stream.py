@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
+import torch
 from accelerate import Accelerator
 
 from joint.checkpoints import Progress
@@ -83,7 +84,7 @@ def batch_reader(
         if place is None:
             return None
         own = share_rows(place.rows, accelerator.process_index, accelerator.num_processes)
-        return place, task.load(own, step=place.step)
+        return place, pin_batch(task.load(own, step=place.step), accelerator)
 
     return read
 
@@ -102,10 +103,20 @@ def share_rows(rows: Rows, rank: int, processes: int) -> Rows:
 
 def move_batch(batch: Batch, accelerator: Accelerator) -> Batch:
     """Copy a batch to this process's device, without waiting where memory can be pinned."""
+    batch = pin_batch(batch, accelerator)
+    return {name: value.to(accelerator.device, non_blocking=True) for name, value in batch.items()}
+
+
+def pin_batch(batch: Batch, accelerator: Accelerator) -> Batch:
+    """Put a batch where a GPU can fetch it itself; done by the thread that reads, it costs none.
+
+    On a CPU, and for a batch that lies there, nothing is done.
+    """
     device = accelerator.device
-    if device.type == "cuda":
-        batch = {name: value.pin_memory() for name, value in batch.items()}
-    return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+    if device.type != "cuda":
+        return batch
+    with torch.cuda.device(device):  # a new thread's own device would be the first GPU
+        return {name: v if v.is_pinned() else v.pin_memory() for name, v in batch.items()}
 
 
 def _walk(task: Task, progress: Progress, steps: int) -> Iterator[GlobalBatch]:
