@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from configs.files import write_json, write_text
+from configs.files import write_json
 from configs.settings import save_settings
 from joint.benchmark_corpus import open_corpus
 from joint.benchmark_figures import draw_benchmark
-from joint.benchmark_page import describe_page, format_markdown, format_text, write_page
+from joint.benchmark_page import describe_page, format_text, write_page
 from joint.benchmark_plan import BenchmarkError, plan_units
 from joint.benchmark_runner import read_result, run_units
 from joint.benchmark_settings import SIZES, BenchmarkSettings
@@ -56,8 +56,7 @@ def write_summary(summary: Summary, settings: BenchmarkSettings, out: Path) -> N
         save_figure(figure, out / "figures", name)
     page = describe_page(summary, settings, figures)
     write_json(out / "results.json", list_numbers(summary, settings))
-    write_text(out / "results.md", format_markdown(page))
-    write_page(out / "report.html", page)
+    write_page(out, page)
     save_settings(settings, out / "settings.yaml")
 
 

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 from matplotlib.figure import Figure
 
 from configs.files import write_text
 from joint.benchmark_settings import BenchmarkSettings
 from joint.benchmark_summary import Summary
 from joint.benchmark_tables import list_tables
-from joint.html_report import lay_out
+from joint.html_report import lay_out, make_environment
 from joint.report_content import ResultTable
 from vision.figure_style import figure_to_svg
 
@@ -45,8 +44,6 @@ def describe_page(
     """Put a summary into sentences and tables."""
     main = settings.main()
     sentences = (
-        "Measured on a phantom: a program drew the X-rays and wrote the reports, so the truth is"
-        " known. A number reached here says nothing about real X-rays.",
         f"{settings.studies:,} studies of {settings.image_size} × {settings.image_size} pixels,"
         f" {main.labelled} of them graded in training; {settings.steps} steps of"
         f" {settings.batch} images per run; {len(summary.seeds)} seeds;"
@@ -62,26 +59,11 @@ def describe_page(
     )
 
 
-def write_page(path: Path, page: BenchmarkPage) -> None:
-    """Write the page as one HTML file that loads nothing, atomically."""
-    write_text(path, _environment().get_template("benchmark.html.j2").render(page=page))
-
-
-def format_markdown(page: BenchmarkPage) -> str:
-    """Give the page as Markdown, without its figures."""
-    lines = [f"# {page.title}", ""]
-    for sentence in page.sentences:
-        lines += [sentence, ""]
-    for table in page.tables:
-        layout = lay_out(table)
-        lines += [f"## {table.title}", ""] + ([table.note, ""] if table.note else [])
-        lines.append(f"| {layout.corner} | {' | '.join(layout.heads)} |")
-        lines.append("|---|" + "---:|" * len(layout.heads))
-        for head, cells in layout.lines:
-            shown = [_mark(f"{cell.number} {cell.range}".strip(), cell.bold) for cell in cells]
-            lines.append(f"| {head} | {' | '.join(shown)} |")
-        lines.append("")
-    return "\n".join(lines)
+def write_page(folder: Path, page: BenchmarkPage) -> None:
+    """Write `report.html`, one file that loads nothing, and `results.md`, each atomically."""
+    environment = make_environment()
+    for name, template in (("report.html", "benchmark.html.j2"), ("results.md", "benchmark.md.j2")):
+        write_text(folder / name, environment.get_template(template).render(page=page))
 
 
 def format_text(page: BenchmarkPage) -> list[str]:
@@ -100,19 +82,3 @@ def format_text(page: BenchmarkPage) -> list[str]:
             padded = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
             lines.append("  ".join([row[0].ljust(widths[0]), *padded]).rstrip())
     return lines
-
-
-def _mark(text: str, is_bold: bool) -> str:
-    return f"**{text}**" if is_bold and text else text
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("joint", "templates"),
-        autoescape=jinja2.select_autoescape(["html.j2"]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals["lay_out"] = lay_out
-    return environment

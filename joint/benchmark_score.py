@@ -13,10 +13,9 @@ from joint.benchmark_corpus import BenchmarkCorpus
 from joint.benchmark_labels import TaughtStudies, confusion_error, weigh_anchors
 from joint.benchmark_unit import Trained, Unit, embed_pairs, predict_grades
 from joint.joint_task import JointTask
+from joint.retrieval import CUTOFFS, chance_recall, rank_best
 from vision.calibration_choice import choose_severity_calibration
 from vision.heads import severity_probabilities
-
-RECALL_AT = (1, 5, 10)
 
 Floats = NDArray[np.float64]
 
@@ -65,18 +64,17 @@ def score_unit(
 def retrieval_recall(
     images: NDArray[np.float32], texts: NDArray[np.float32], groups: NDArray[np.int64]
 ) -> dict[str, float]:
-    """Give the share of images with their own report's words among the k nearest reports.
+    """Give the share of images with a report of their own words among the k nearest reports.
 
-    images, texts: [n, width], unit length, row by row a pair; groups: [n], equal for reports of
-    equal words, which count as one candidate. `chance_at_k` is that of a random order.
+    images, texts: [n, width], row by row a pair; groups: [n], equal for reports of equal words.
+    `chance_at_k` is that of a random order.
     """
-    _, first = np.unique(groups, return_index=True)
-    likeness = images @ texts[first].T
-    own = np.searchsorted(groups[first], groups)
-    mine = likeness[np.arange(len(images)), own]
-    rank = (likeness > mine[:, None]).sum(axis=1)
-    recall = {f"recall_at_{k}": float((rank < k).mean()) for k in RECALL_AT}
-    return recall | {f"chance_at_{k}": min(1.0, k / len(first)) for k in RECALL_AT}
+    ranks = rank_best(images.astype(np.float64), texts.astype(np.float64), groups)
+    numbers = np.unique(groups, return_inverse=True)[1]
+    right = np.bincount(numbers)[numbers]
+    recall = {f"recall_at_{k}": float((ranks <= k).mean()) for k in CUTOFFS}
+    chance = {f"chance_at_{k}": float(chance_recall(right, len(groups), k).mean()) for k in CUTOFFS}
+    return recall | chance
 
 
 def _grade(trained: Trained, rows: NDArray[np.int64]) -> Floats:

@@ -10,6 +10,7 @@ from joint.benchmark_settings import BenchmarkSettings
 from joint.benchmark_statistics import SHOWN
 from joint.benchmark_summary import Family, Summary
 from joint.report_content import Cell, ResultTable
+from joint.retrieval import CUTOFFS
 from vision.intervals import Interval
 
 AUCS = ("auc_0v123", "auc_01v23", "auc_012v3")
@@ -143,8 +144,8 @@ def _facts(summary: Summary, settings: BenchmarkSettings) -> list[ResultTable]:
     labels: dict[str, dict[str, Cell]] = {}
     for arm, facts in arms.items():
         if "recall_at_1" in facts:
-            retrieval[ARMS[arm].title] = {f"R@{k}": facts[f"recall_at_{k}"] for k in (1, 5, 10)}
-            chance: dict[str, Cell] = {f"R@{k}": facts[f"chance_at_{k}"] for k in (1, 5, 10)}
+            retrieval[ARMS[arm].title] = {f"R@{k}": facts[f"recall_at_{k}"] for k in CUTOFFS}
+            chance: dict[str, Cell] = {f"R@{k}": facts[f"chance_at_{k}"] for k in CUTOFFS}
             retrieval["chance"] = retrieval.pop("chance", chance)
         error = facts.get("confusion_error")
         labels[ARMS[arm].title] = {
@@ -153,7 +154,7 @@ def _facts(summary: Summary, settings: BenchmarkSettings) -> list[ResultTable]:
         }
     tables = []
     if retrieval:
-        note = "Image to report among the test reports; reports of equal words are one."
+        note = "Image to report among the test reports; a report of the same words is right."
         tables.append(ResultTable("Retrieval", retrieval, note=note, kind="plain"))
     if labels:
         tables.append(ResultTable("What the labels are worth", labels, kind="plain"))
