@@ -20,14 +20,21 @@ def write_analysis(path: Path, analysis: LabelerAnalysis) -> list[Path]:
     In a CSV an interval is three columns (`…`, `…_lower`, `…_upper`) and a number that is not
     defined is empty. Raises AnalysisError for another ending.
     """
-    check_analysis_ending(path)
-    if path.suffix.lower() == ".json":
+    files = name_analysis_files(path)
+    if len(files) == 1:
         write_json(path, to_json(analysis))
-        return [path]
-    pairs = path.with_name(f"{path.stem}_pairs{path.suffix}")
-    write_text(path, _make_csv(map(to_json, analysis.rows)))
-    write_text(pairs, _make_csv(map(to_json, analysis.pairs)))
-    return [path, pairs]
+    else:
+        for file, rows in zip(files, (analysis.rows, analysis.pairs), strict=True):
+            write_text(file, _make_csv(map(to_json, rows)))
+    return files
+
+
+def name_analysis_files(path: Path) -> list[Path]:
+    """Name the files that `write_analysis` writes; AnalysisError for another ending."""
+    ending = path.suffix.lower()
+    if ending not in (".json", ".csv"):
+        raise AnalysisError(f"{path}: expected a file that ends in .json or .csv")
+    return [path] if ending == ".json" else [path, path.with_stem(f"{path.stem}_pairs")]
 
 
 def read_patients(path: Path, study_ids: Sequence[str]) -> list[str] | None:
@@ -42,12 +49,6 @@ def read_patients(path: Path, study_ids: Sequence[str]) -> list[str] | None:
     known = frame.dropna(subset=["patient_id"])
     patient_of = dict(zip(known["study_id"], known["patient_id"], strict=True))
     return [patient_of.get(study, study) for study in study_ids]
-
-
-def check_analysis_ending(path: Path) -> None:
-    """Raise AnalysisError for a path that ends neither in .json nor in .csv."""
-    if path.suffix.lower() not in (".json", ".csv"):
-        raise AnalysisError(f"{path}: expected a file that ends in .json or .csv")
 
 
 def _make_csv(rows: Iterable[dict[str, Any]]) -> str:

@@ -57,19 +57,17 @@ def combine(
     seed: Annotated[int, typer.Option(min=0, help="Of the starts and the intervals.")] = 0,
 ) -> None:
     """Combine several labelers into one table of probabilities, by a label model."""
-    from text_labeler.analysis_files import check_analysis_ending
-    from text_labeler.combine_files import check_out, combine_files
+    from text_labeler.analysis_files import name_analysis_files
+    from text_labeler.combine_files import check_outputs, combine_files
     from text_labeler.combining import CombineSettings
     from text_labeler.labeler_files import parse_labeler
     from text_labeler.snorkel_matrix import write_snorkel
 
     if not (out or analyse or html or rows or snorkel):
         raise CommandError("nothing to do: give --out, --analyse, --html, --rows or --snorkel")
-    if out is not None:
-        check_out(out, [parse_labeler(one)[1] for one in labels])
-    if rows is not None:
-        check_analysis_ending(rows)
-    groups = tuple(tuple(group.split(",")) for group in same_rules or ())
+    inputs = [*(parse_labeler(one)[1] for one in labels), audited]
+    check_outputs(out, [html, *(name_analysis_files(rows) if rows else ())], inputs, folder=snorkel)
+    groups = tuple(tuple(map(str.strip, group.split(","))) for group in same_rules or ())
     settings = CombineSettings(groups, silence, implications, sure, seed)
     combined = combine_files(labels, settings, audited=audited)
     _print_labelers(combined)

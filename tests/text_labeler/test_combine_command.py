@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 import kerley
-from data_cards.label_table import read_label_table, read_manifest
+from data_cards.label_table import (
+    LabelTableError,
+    manifest_path,
+    read_label_table,
+    read_manifest,
+    write_manifest,
+)
 from joint.targets import finding_targets, severity_targets
 from text_labeler.combining import CombineError
 from text_labeler.command_error import CommandError
@@ -60,7 +68,7 @@ def test_combines_and_trains(files, tmp_path):
     labels = [folder / "mined.parquet", *(folder / f"{name}.csv" for name in ("llm", "regex"))]
     output = _run(
         "combine", *labels, f"last-year={folder / 'old.csv'}", "--out", out,
-        "--audited", folder / "reads.csv", "--same-rules", "regex,last-year",
+        "--audited", folder / "reads.csv", "--same-rules", "regex, last-year",
     )  # fmt: skip
     assert "4 labelers: mined, llm, regex, last-year" in output
     assert "llm: 20 of the studies are not in its file; it abstains there" in output
@@ -113,6 +121,23 @@ def test_snorkel_matrices_go_out_and_come_in(files, tmp_path):
     pd.testing.assert_frame_equal(direct, again)
 
 
+def test_warns_of_label_tables_of_two_corpora(files, tmp_path):
+    folder, _ = files
+    reports = pd.read_csv(folder / "reports.csv")
+    reports[:9].to_csv(tmp_path / "few.csv", index=False)
+    _run("mine", tmp_path / "few.csv", "--out", tmp_path / "few.parquet")
+    shutil.copy(tmp_path / "few.parquet", tmp_path / "other.parquet")
+    other = read_manifest(tmp_path / "few.parquet").model_copy(update={"corpus": "another"})
+    write_manifest(tmp_path / "other.parquet", other)
+    for name, said in (("few", "another state of the corpus"), ("other", "the corpus another")):
+        output = _run(
+            "combine", folder / "mined.parquet", tmp_path / f"{name}.parquet", "--analyse"
+        )
+        assert f"warning: {name}.parquet is of {said}" in output
+    output = _run("combine", tmp_path / "few.parquet", "--analyse")
+    assert "study id may mean" not in output
+
+
 def test_warns_of_labelers_with_no_study_in_common(files, tmp_path):
     folder, _ = files
     (tmp_path / "other.csv").write_text("study_id,Edema\nx1,1\nx2,0\n")
@@ -129,6 +154,14 @@ def test_warns_of_labelers_with_no_study_in_common(files, tmp_path):
         (["{llm}", "--out", "{folder}/t.csv"], CombineError, "expected a name that ends .parquet"),
         (["{mined}", "--out", "{mined}"], CombineError, "is one of the files to combine"),
         (["{llm}", "--rows", "{folder}/rows.txt"], AnalysisError, "ends in .json or .csv"),
+        (["{llm}", "--html", "{llm}"], CombineError, "llm.csv: is one of the files to combine"),
+        (["{llm}", "--rows", "{llm}"], CombineError, "llm.csv: is one of the files to combine"),
+        (["{llm}", "{pairs}", "--rows", "{rows}"], CombineError, "rows_pairs.csv: is one of the"),
+        (["{llm}", "--audited", "{regex}", "--html", "{regex}"], CombineError, "regex.csv: is one"),
+        (["{llm}", "--html", "{rows}", "--rows", "{rows}"], CombineError, "or named twice"),
+        (["{npz}", "--snorkel", "{folder}"], CombineError, "holds matrices to combine"),
+        (["{llm}", "--analyse", "--audited", "{llm}"], CombineError, "cannot be a labeler too"),
+        (["{altered}", "--analyse"], LabelTableError, "its bytes differ"),
         (["{llm}", "--analyse", "--same-rules", "llm,x"], CombineError, "no labeler 'x'"),
         (["{llm}", "--analyse", "--audited", "{foreign}"], CombineError, "reads of no study"),
     ],
@@ -141,6 +174,13 @@ def test_refuses_what_cannot_be_done(files, tmp_path, arguments, error, message)
         "mined": folder / "mined.parquet",
         "foreign": tmp_path / "foreign.csv",
         "folder": tmp_path,
+        "regex": folder / "regex.csv",
+        "rows": tmp_path / "rows.csv",
+        "pairs": shutil.copy(folder / "regex.csv", tmp_path / "rows_pairs.csv"),
+        "npz": tmp_path / "edema.npz",
+        "altered": tmp_path / "altered.parquet",
     }
+    shutil.copy(manifest_path(folder / "mined.parquet"), manifest_path(names["altered"]))
+    pd.read_parquet(folder / "mined.parquet")[:9].to_parquet(names["altered"])
     with pytest.raises(error, match=message):
         _invoke("combine", *(argument.format(**names) for argument in arguments))
