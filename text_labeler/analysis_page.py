@@ -8,7 +8,6 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-import jinja2
 from markupsafe import Markup
 
 from configs.files import write_text
@@ -20,6 +19,7 @@ from text_labeler.analysis_report import (
     sum_up_pairs,
 )
 from text_labeler.labeler_analysis import LabelerAnalysis, LabelerRow
+from text_labeler.page_templates import open_templates
 from text_labeler.score_report import format_estimate, format_number
 
 TITLE = "What the labelers are like"
@@ -61,13 +61,7 @@ def write_analysis_page(path: Path, analysis: LabelerAnalysis, *, title: str = T
 
 def make_analysis_page(analysis: LabelerAnalysis, *, title: str = TITLE) -> str:
     """Return the page; its script only sorts tables, and its policy lets a browser load nothing."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("text_labeler", ""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates()
     environment.filters["number"] = format_number
     environment.filters["estimate"] = format_estimate
     environment.filters["is_known"] = lambda value: not math.isnan(value)

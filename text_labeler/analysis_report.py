@@ -144,7 +144,7 @@ def _render_labelers(analysis: LabelerAnalysis) -> Table:
         rows = [row for row in analysis.rows if row.labeler == labeler]
         votes, uncertain = sum(sum(row.votes) for row in rows), sum(row.uncertain for row in rows)
         covered = sum(row.coverage > 0 for row in rows)
-        table.add_row(f"{number} {labeler}", str(covered), str(votes), str(uncertain))
+        table.add_row(Text(f"{number} {labeler}"), str(covered), str(votes), str(uncertain))
     return table
 
 
@@ -194,9 +194,10 @@ def _add_headings(table: Table, rows: Sequence[LabelerRow]) -> Iterator[LabelerR
         yield from group
 
 
-def _name(row: LabelerRow, analysis: LabelerAnalysis) -> str:
+def _name(row: LabelerRow, analysis: LabelerAnalysis) -> Text:
+    """Name a labeler, cut to fit; as Text, since a name may look like Rich's markup."""
     name = f" {number_labelers(analysis)[row.labeler]} {row.labeler}"
-    return name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1]}…"
+    return Text(name if len(name) <= NAME_WIDTH else f"{name[: NAME_WIDTH - 1]}…")
 
 
 def _render_pairs(analysis: LabelerAnalysis) -> Iterator[Table]:
@@ -213,7 +214,7 @@ def _render_pairs(analysis: LabelerAnalysis) -> Iterator[Table]:
         table = new_table(*(pairs[name] for name in shown))
         for column in columns:
             cells = (_format_pair(found.get((column, *name))) for name in shown)
-            table.add_row(column, *cells)
+            table.add_row(Text(column), *cells)
         yield table
 
 

@@ -72,11 +72,14 @@ def join_votes(labelers: Sequence[LabelerVotes]) -> Joined:
     """Join labelers by an outer union of study ids, in the order in which ids first come.
 
     A study or column that a labeler does not have is an abstention. Raises LabelMatrixError for
-    labelers with one name, a study twice, or no votes at all.
+    labelers with one name or one that cannot be printed, a study twice, or no votes at all.
     """
     names = _list_names(labelers)
     study_ids = tuple(dict.fromkeys(study for one in labelers for study in one.study_ids))
     columns = _order({column for one in labelers for column in one.votes})
+    for name in (*names, *columns):
+        if not name.isprintable():  # a terminal would take its characters for orders
+            raise LabelMatrixError(f"{name!r}: a labeler or finding has a name that can be printed")
     if not columns or not study_ids:
         raise LabelMatrixError("no labeler has a vote: expected findings or edema_severity")
     row_of = {study: row for row, study in enumerate(study_ids)}

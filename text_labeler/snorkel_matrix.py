@@ -27,7 +27,11 @@ def write_snorkel(matrix: LabelMatrix, folder: Path) -> tuple[Path, ...]:
     for column in matrix.columns:
         votes = matrix.column(column).astype(np.int64)
         votes[votes == UNCERTAIN] = ABSTAIN
-        file = folder / f"{re.sub(r'[^A-Za-z0-9_-]+', '_', column)}{SNORKEL_ENDING}"
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "_", column)
+        file = folder / f"{plain}{SNORKEL_ENDING}"
+        for number in range(2, len(matrix.columns) + 1):
+            if file in files:
+                file = folder / f"{plain}_{number}{SNORKEL_ENDING}"
         with write_atomically(file) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(
                 stream,
@@ -47,6 +51,8 @@ def read_snorkel(path: Path) -> list[LabelerVotes]:
     """
     arrays = _read_arrays(path)
     votes, names, ids = arrays["L"], arrays["names"], arrays["study_ids"]
+    if names.ndim != 1 or ids.ndim != 1:
+        raise LabelMatrixError(f"{path}: names and study_ids are lists")
     if votes.shape != (len(ids), len(names)) or not np.issubdtype(votes.dtype, np.integer):
         raise LabelMatrixError(
             f"{path}: L is {votes.dtype} {votes.shape}; expected whole numbers"

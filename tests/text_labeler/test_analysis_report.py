@@ -97,6 +97,14 @@ def test_pairs_that_share_no_study_have_no_column():
     assert page.count("κ") == 2
 
 
+def test_names_are_shown_as_they_are_whatever_they_mean_to_rich():
+    votes = np.array([[[1, 1], [0, 0]]], dtype=np.int8)
+    matrix = LabelMatrix(("a", "b"), ("[/x]", "[bold]y"), ("[/z]",), votes)
+    text = printed(analyse_labelers(matrix, {}))
+    for name in (" 1 [/x] ", " 2 [bold]y ", "[/z]"):
+        assert text.count(name) >= 1, name
+
+
 def test_one_labeler_without_reads_or_model_prints_its_votes_only():
     votes = np.array([[[1], [0], [-1]]], dtype=np.int8)
     matrix = LabelMatrix(("a", "b", "c"), ("rules",), ("Edema",), votes)
