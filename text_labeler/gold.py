@@ -64,7 +64,11 @@ def read_gold(path: Path, findings: Sequence[str] = FINDINGS) -> Gold:
     Ids are read as text. Raises ScoringError for anything else, naming row and column.
     """
     frame = _read_frame(path)
-    frame = frame.rename(columns={name: known for name, known in IDS.items() if name in frame})
+    for known in dict.fromkeys(IDS.values()):
+        names = [name for name in IDS if IDS[name] == known and name in frame]
+        if len(names) > 1:
+            raise ScoringError(f"{path}: columns {' and '.join(names)} both hold ids; keep one")
+        frame = frame.rename(columns=dict.fromkeys(names, known))
     if "study_id" not in frame:
         raise ScoringError(f"{path}: expected a column `study_id` or `uid`")
     _check_ids(frame, str(path))
@@ -86,7 +90,8 @@ def list_columns(path: Path) -> list[str]:
 def _read_frame(path: Path, rows: int | None = None) -> pd.DataFrame:
     """Read a table but its evidence; `rows` 0: its columns alone (JSON lines: all rows)."""
     if not path.is_file():
-        raise ScoringError(f"{path}: no such file")
+        what = "a folder, expected a file" if path.is_dir() else "no such file"
+        raise ScoringError(f"{path}: {what}")
     try:
         if path.suffix == ".parquet":
             columns = [name for name in pq.read_schema(path).names if name != "evidence"]
@@ -211,8 +216,10 @@ def _read_codes(
     wrong = (frame[column].notna() & ~numbers.isin(list(allowed))).to_numpy(bool)
     if wrong.any():
         row = int(wrong.argmax())
+        # A number may be shown; other text may be a report's.
+        given = f"{numbers.iloc[row]:g}" if pd.notna(numbers.iloc[row]) else "a text"
         raise ScoringError(
-            f"{where}, row {row + 1}, {column}: {frame[column].iloc[row]} is not one of"
+            f"{where}, row {row + 1}, {column}: {given} is not one of"
             f" {', '.join(map(str, allowed))}, or nothing"
         )
     return numbers.astype("Float64").astype("Int8")

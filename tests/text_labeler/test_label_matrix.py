@@ -107,8 +107,10 @@ def test_each_kind_of_file(tmp_path, name, text, column, expected):
         ("a.csv", "study_id,Edema\nx,\n", r"a.csv: no vote in it"),
         ("a.jsonl", '{"study_id": 1}\n{"study_id"\n', r"a.jsonl, line 2: not a JSON object$"),
         ("a.jsonl", '{"study_id": 1}\n\n[1]\n', r"a.jsonl, line 3: not a JSON object$"),
-        ("a.jsonl", '{"study_id": 1, "Edema": "yes"}\n', r"row 1, Edema: yes is not one of"),
+        ("a.jsonl", '{"study_id": 1, "Edema": "yes"}\n', r"row 1, Edema: a text is not one of"),
         ("a.npz", "PK", r"a.npz: not a readable .npz"),
+        ("a.csv", "uid,study_id,Edema\n1,2,1\n", r"a.csv: columns uid and study_id both hold ids"),
+        ("a.csv", "study_id,subject_id,patient_id,Edema\n1,2,3,1\n", "patient_id and subject_id"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, name, text, message):
@@ -158,6 +160,8 @@ def test_studies_are_joined_by_an_outer_union():
         ([("a", "xy", {"Edema": [1, 2]})], "a.csv, row 2, Edema, a: 2 is not a vote in -2..1"),
         ([("a", "x", {"edema_severity": [-2]})], "-2 is not a vote in -1..3"),
         ([("a", "", {})], "no labeler has a vote"),
+        ([("a\x1b[31m", "x", {"Edema": [1]})], "a name that can be printed"),
+        ([("a", "x", {"b\n": [1]})], "a name that can be printed"),
     ],
 )
 def test_refuses_what_is_no_matrix(labelers, message):
@@ -188,6 +192,15 @@ def test_snorkel_out_and_in_again(tmp_path):
         join_votes([*read_snorkel(files[0]), *read_snorkel(files[0])])
 
 
+def test_columns_whose_names_are_alike_have_matrices_of_their_own(tmp_path):
+    columns = {"é": [1], "ü": [0], "ö": [1]}
+    matrix = join_votes([make_votes("one", "a", **columns)]).matrix
+    files = write_snorkel(matrix, tmp_path)
+    assert [file.name for file in files] == ["_.npz", "__2.npz", "__3.npz"]
+    again = join_votes(read_labelers(list(map(str, files)))).matrix
+    assert (again.votes == matrix.votes).all()
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -196,6 +209,7 @@ def test_snorkel_out_and_in_again(tmp_path):
         ({"L": np.full((2, 1), -2)}, "−1 is to abstain"),
         ({"L": None}, "no L"),
         ({"names": np.array([{}])}, "not a readable .npz"),
+        ({"study_ids": 1}, "names and study_ids are lists"),
     ],
 )
 def test_refuses_another_npz(tmp_path, changed, message):
