@@ -10,6 +10,7 @@ import typer
 from joint.benchmark_command import app as benchmark
 from joint.evaluate_command import evaluate
 from joint.lineage_command import lineage
+from joint.plan_command import DEVICE_TFLOPS, describe_run_plan
 from joint.sync_command import sync
 
 app = typer.Typer()
@@ -73,6 +74,19 @@ def train(
     count: Annotated[
         int | None, typer.Option(min=1, help="with --sweep: how many trials, all calls together")
     ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="print what the run would take, and do nothing")
+    ] = False,
+    processes: Annotated[int, typer.Option(min=1, help="with --plan: GPUs, one process each")] = 1,
+    device_tflops: Annotated[
+        float, typer.Option(min=1e-3, help="with --plan: 10¹² operations a second that each holds")
+    ] = DEVICE_TFLOPS,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="with --plan: training images, without the corpus")
+    ] = None,
+    tokens: Annotated[
+        int | None, typer.Option(min=1, help="with --plan: usual length of the reports")
+    ] = None,
 ) -> None:
     """Train a model and evaluate it on images alone; started again it goes on.
 
@@ -81,6 +95,17 @@ def train(
     from joint.train import INTERRUPTED_EXIT_CODE, describe_result
     from joint.train import train as train_run
 
+    if plan:
+        lines = describe_run_plan(
+            config,
+            overrides or [],
+            processes=processes,
+            device_tflops=device_tflops,
+            images=images,
+            tokens=tokens,
+        )
+        typer.echo("\n".join(lines))
+        return
     if sweep is not None:
         from joint.sweep_command import train_sweep
 

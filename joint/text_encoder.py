@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
+from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, PreTrainedModel
 
 from configs.settings import Settings
 from joint.tokens import PADDING_ID, train_tokenizer
@@ -127,26 +127,38 @@ def build_tokenizer(settings: TextEncoderSettings, reports: Sequence[str]) -> To
 
 def build_text_encoder(settings: TextEncoderSettings, tokenizer: Tokenizer) -> TextEncoder:
     """Make the encoder; raises TextEncoderError when pretrained weights cannot be had."""
-    if isinstance(settings, ConvTextSettings):
-        return ConvTextEncoder(settings, tokenizer.get_vocab_size())
-    if isinstance(settings, ScratchTextSettings):
-        config = BertConfig(
-            vocab_size=tokenizer.get_vocab_size(),
-            hidden_size=settings.width,
-            num_hidden_layers=settings.layers,
-            num_attention_heads=settings.heads,
-            intermediate_size=4 * settings.width,
-            max_position_embeddings=settings.max_tokens,
-            hidden_dropout_prob=settings.dropout,
-            attention_probs_dropout_prob=settings.dropout,
-            pad_token_id=PADDING_ID,
-        )
-        network = BertModel(config, add_pooling_layer=settings.pooling == "pooler")
-        return TextEncoder(network, settings.width)
+    if not isinstance(settings, PretrainedTextSettings):
+        return new_text_encoder(settings, tokenizer.get_vocab_size())
     try:
         network = AutoModel.from_pretrained(settings.name)
     except (OSError, ValueError) as error:
         raise TextEncoderError(_not_available(settings, "weights")) from error
+    return take_pretrained(settings, network)
+
+
+def new_text_encoder(
+    settings: ScratchTextSettings | ConvTextSettings, vocabulary: int
+) -> TextEncoder:
+    """Make an encoder with random weights, for token numbers below `vocabulary`."""
+    if isinstance(settings, ConvTextSettings):
+        return ConvTextEncoder(settings, vocabulary)
+    config = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=settings.width,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        intermediate_size=4 * settings.width,
+        max_position_embeddings=settings.max_tokens,
+        hidden_dropout_prob=settings.dropout,
+        attention_probs_dropout_prob=settings.dropout,
+        pad_token_id=PADDING_ID,
+    )
+    network = BertModel(config, add_pooling_layer=settings.pooling == "pooler")
+    return TextEncoder(network, settings.width)
+
+
+def take_pretrained(settings: PretrainedTextSettings, network: PreTrainedModel) -> TextEncoder:
+    """Make an encoder of a library's network, with its pooler or without."""
     has_pooler = getattr(network, "pooler", None) is not None
     if settings.pooling == "pooler" and not has_pooler:
         raise TextEncoderError(f"text.name: {settings.name!r} has no pooler; set pooling: mean")
