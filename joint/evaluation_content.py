@@ -98,7 +98,9 @@ def _describe_controls(measures: RunMeasures) -> EvaluationSection:
     title, found = "Controls", measures.controls
     if isinstance(found, NotMeasured):
         return EvaluationSection("controls", title, (not_measured("Controls", found),))
+    asked = [control.name for control in found]
     lines = [_say_control(control) for control in found]
+    lines += [f"{CONTROLS[name].label}: not asked for." for name in CONTROLS if name not in asked]
     compared = [control for control in found if control.state == "compared"]
     tables = []
     for reference, values in measures.evaluation.calibrated.items():

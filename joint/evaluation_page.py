@@ -56,7 +56,8 @@ _KINDS = {
     "roc": FigureKind(
         "grades",
         FIGURE_TEXTS["roc_per_threshold"].title,
-        FIGURE_TEXTS["roc_per_threshold"].reading,
+        "Each panel asks one yes/no question of the grade. A line towards the upper left is better;"
+        " the diagonal is guessing. The numbers are the areas under the lines.",
         "Three ROC panels; their areas are in the table above.",
     ),
     "auc_pairs": FigureKind(
@@ -196,9 +197,9 @@ def _summarise(measures: RunMeasures) -> tuple[str, ...]:
 
 
 def _judge(gap: Interval) -> str:
-    if gap.low > 0:
+    if round(gap.low, 3) > 0:
         return "a gain that the choice of test patients does not explain"
-    if gap.high < 0:
+    if round(gap.high, 3) < 0:
         return "a loss that the choice of test patients does not explain"
     return "within what the choice of test patients explains"
 

@@ -15,7 +15,7 @@ from data_cards.corpora import find_corpus
 from data_cards.findings import FINDINGS
 from data_cards.label_table import LabelTableError, probability_column
 from data_cards.study import CorpusError, Listing
-from joint.controls import CONTROLS, ControlComparison, ControlError, compare_control, control_task
+from joint.controls import CONTROLS, ControlComparison, compare_control
 from joint.embeddings import Embeddings, EmbeddingsError, embed_test_set
 from joint.evaluation import Evaluation, evaluate_predictions
 from joint.joint_settings import JointTaskSettings
@@ -221,11 +221,13 @@ def _compare_controls(
     names: Sequence[str],
     grades: Mapping[str, pd.Series],
 ) -> tuple[ControlComparison, ...] | NotMeasured:
-    for name in names:
-        try:
-            control_task(settings.task, name)
-        except ControlError as error:
-            return NotMeasured(str(error))
+    task = settings.task
+    if not isinstance(task, JointTaskSettings):
+        return NotMeasured("an image-only run reads no words, so it has no control of them")
+    if task.shuffle_reports:
+        return NotMeasured("this run is a control itself")
+    if not names:
+        return NotMeasured("none was asked for")
     return tuple(compare_control(folder, settings, name, grades) for name in names)
 
 

@@ -210,4 +210,5 @@ def _number(cell: Cell) -> float | None:
 
 
 def _excludes_zero(cell: Cell) -> bool:
-    return isinstance(cell, Interval) and (cell.low > 0 or cell.high < 0)
+    """Say whether the interval leaves zero out as it is shown: an end of 0.000 does not."""
+    return isinstance(cell, Interval) and (round(cell.low, 3) > 0 or round(cell.high, 3) < 0)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from joint.evaluation import Evaluation, evaluate_predictions
-from joint.predictions import read_predictions, read_reference
+from joint.evaluation import Evaluation
 from joint.prepare import PreparedData
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings
@@ -46,19 +44,3 @@ class RunRecord:
     evaluation: Evaluation
     conformal: ConformalSets | None
     risk: RiskThreshold | None
-
-
-def evaluate_run(path: Path, reference: Path | None = None) -> Evaluation:
-    """Evaluate the predictions that stand in a run folder, against another reference if given.
-
-    Raises a ValueError of this project when there is no run, no prediction, or no reference.
-    """
-    folder = RunFolder(path)
-    settings = folder.read_settings()
-    file = reference or settings.evaluation.reference
-    return evaluate_predictions(
-        read_predictions(folder.predictions),
-        read_reference(file) if file else None,
-        resamples=settings.evaluation.resamples,
-        seed=settings.seed,
-    )

@@ -256,6 +256,7 @@ def test_differences_are_bold_where_the_interval_leaves_zero_out():
             "accuracy": Interval(0.1, 0.02, 0.2, 9, 3),
             "macro_f1": Interval(0.1, -0.02, 0.2, 9, 3),
             "ece": Interval(-0.1, -0.2, -0.01, 9, 3),
+            "brier": Interval(-0.1, -0.2, -0.0001, 9, 3),
         }
     }
     table = ResultTable("t", rows, kind="differences")

@@ -16,12 +16,12 @@ from data_cards.label_table import write_label_table
 from data_cards.study import CorpusError
 from joint.checkpoints import CheckpointError
 from joint.evaluation_folder import write_run_evaluation
+from joint.evaluation_run import measure_run
 from joint.metrics_log import MetricsLog
 from joint.predictions import CALIBRATED, RAW, PredictionsError
 from joint.prepare import PreparationError
 from joint.run import run_training
 from joint.run_folder import RunFolderError
-from joint.run_record import evaluate_run
 from joint.run_settings import RunSettings
 from joint.train import describe_result, main
 from tests.joint.tiny import TOWER, joint_settings
@@ -160,14 +160,14 @@ def test_evaluate_takes_another_reference(finished, tmp_path):
     reference = tmp_path / "image.csv"
     rows = [f"s{number},{grade_of(number)}" for number in range(STUDIES)]
     reference.write_text("study_id,severity\n" + "\n".join(rows), encoding="utf-8")
-    evaluation = evaluate_run(finished[1].folder.path, reference)
+    evaluation = measure_run(finished[1].folder.path, reference=str(reference)).evaluation
     assert evaluation.images["reference"] == len(evaluate_run_images(finished))
     assert evaluation.images["report"] < evaluation.images["reference"]
     reference.write_text("study_id,severity\ns1,2\ns2,7\n", encoding="utf-8")
     with pytest.raises(PredictionsError, match="row 2: severity is not one of 0, 1, 2, 3"):
-        evaluate_run(finished[1].folder.path, reference)
+        measure_run(finished[1].folder.path, reference=str(reference))
     with pytest.raises(RunFolderError, match="not a run folder"):
-        evaluate_run(tmp_path, reference)
+        measure_run(tmp_path)
 
 
 def test_an_evaluation_folder_holds_every_number_and_figure(finished, tmp_path):
