@@ -7,8 +7,9 @@ once as they are read and once from memory (as NVIDIA's DALI compares its log an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -17,8 +18,8 @@ Host = TypeVar("Host")
 Device = TypeVar("Device")
 Host_co = TypeVar("Host_co", covariant=True)
 
-UNCOUNTED = 2
-"""Steps at the start of each stretch: the first batches lay ready, and memory is warm after."""
+UNCOUNTED = 3
+"""Steps before the first turn: they compile, choose kernels and take memory."""
 
 
 class Reader(Protocol[Host_co]):
@@ -129,65 +130,82 @@ def time_training(
     steps: int,
     kept: int,
     done: Callable[[int], object] = lambda steps: None,
-) -> tuple[StepTimes, list[Device]]:
-    """Time at least `steps` steps of each kind, in turns of `kept` batches; the last ones too.
+) -> StepTimes:
+    """Time at least `steps` steps of each kind, in turns of `kept` batches.
 
     The turns (real, replayed, replayed beside the loader, loader alone) follow each other, so
-    that a machine busy with other work is as busy for all of them. done: told after each turn
-    how many steps of each kind have been timed.
+    that a machine busy with other work is as busy for all of them: the shorter the turns, the
+    more so. The device is waited for at the end of each turn alone, within its time. done: told
+    after each round how many steps of each kind have been timed.
     """
     times = StepTimes()
+    training.reader.begin()
+    host = training.reader.take()
+    host, _, _ = _take_real_steps(training, host, UNCOUNTED)
     while len(times.real) < steps:
-        batches = _time_real(training, times, kept)
-        _time_replayed(training, times.replayed, batches, is_reading=False)
-        _time_replayed(training, times.beside_loader, batches, is_reading=True)
+        host, batches, spent = _take_real_steps(training, host, kept)
+        times.real += spent
+        times.replayed += _replay(training, batches)
+        times.beside_loader += _replay_beside_loader(training, batches)
         for _ in range(kept):
-            start = training.clock()
-            host = training.read()
-            read = training.clock()
-            training.copy(host)
-            training.finish()
-            times.load.append(read - start)
-            times.copy.append(training.clock() - read)
+            load, copy = _time_loader(training)
+            times.load.append(load)
+            times.copy.append(copy)
         done(len(times.real))
-    return times, batches
+    return times
 
 
-def _time_real(training: Training[Host, Device], times: StepTimes, kept: int) -> list[Device]:
-    reader, batches, spent = training.reader, [], []
-    reader.begin()
-    training.finish()
-    for _ in range(kept + UNCOUNTED):
-        start = training.clock()
-        batch = training.copy(reader.take())
+def _take_real_steps(
+    training: Training[Host, Device], host: Host, count: int
+) -> tuple[Host, list[Device], list[float]]:
+    """Step through `count` batches, of which `host` is read already; give the next one read."""
+    reader, batches, marks = training.reader, [], [training.clock()]
+    for _ in range(count):
         reader.begin()
+        batch = training.copy(host)
         training.step(batch)
-        spent.append(training.clock() - start)
         batches.append(batch)
-    training.finish()
-    reader.take()
-    times.real += spent[UNCOUNTED:]
-    return batches[UNCOUNTED:]
+        host = reader.take()
+        marks.append(training.clock())
+    return host, batches, _steps_between(training, marks)
 
 
-def _time_replayed(
-    training: Training[Host, Device],
-    times: list[float],
-    batches: list[Device],
-    *,
-    is_reading: bool,
-) -> None:
-    reader, asked, spent = training.reader, 0, []
-    training.finish()
-    for batch in (*batches[-UNCOUNTED:], *batches):
-        start = training.clock()
+def _replay(training: Training[Host, Device], batches: Sequence[Device]) -> list[float]:
+    marks = [training.clock()]
+    for batch in batches:
+        training.step(batch)
+        marks.append(training.clock())
+    return _steps_between(training, marks)
+
+
+def _replay_beside_loader(
+    training: Training[Host, Device], batches: Sequence[Device]
+) -> list[float]:
+    reader, asked, marks = training.reader, 0, [training.clock()]
+    for batch in batches:
         # Never waited for: a loader slower than the model takes every moment of these steps.
-        if is_reading and not reader.is_reading:
+        if not reader.is_reading:
             reader.begin()
             asked += 1
         training.step(batch)
-        spent.append(training.clock() - start)
-    training.finish()
+        marks.append(training.clock())
+    spent = _steps_between(training, marks)
     for _ in range(asked):
         reader.take()
-    times += spent[UNCOUNTED:]
+    return spent
+
+
+def _time_loader(training: Training[Host, Device]) -> tuple[float, float]:
+    start = training.clock()
+    host = training.read()
+    read = training.clock()
+    training.copy(host)
+    training.finish()
+    return read - start, training.clock() - read
+
+
+def _steps_between(training: Training[Host, Device], marks: list[float]) -> list[float]:
+    """Give the seconds of each step of a turn, the last one's until the device is done."""
+    training.finish()
+    marks[-1] = training.clock()
+    return [after - before for before, after in pairwise(marks)]

@@ -66,9 +66,7 @@ class TimedRun:
         )
         lines = [head, *(f"{label:42}{value:>12}" for label, value in rows)]
         if found["exposed_error"] > (found["load"] + found["copy"]) / 2:
-            lines.append(
-                "chance weighs more than reading does: the hidden share says nothing"
-            )
+            lines.append("chance weighs more than reading does: the hidden share says nothing")
         return lines
 
 
@@ -104,39 +102,57 @@ def time_run(
     """
     prepared = prepare_data(settings.data)
     accelerator = make_accelerator(settings)
+    tally = Tally()
     with tempfile.TemporaryDirectory() as temporary:
         folder = RunFolder(Path(temporary))
         task, _ = build_task(settings, prepared, folder, accelerator)
         loop = Loop(task, accelerator, settings.loop, settings.optimizer)
         seed_process(settings.seed, 0)
         loop.model.train()
-        times, batches = _time_loop(loop, steps, kept, done)
+        times = _time_loop(loop, tally, steps=steps, kept=kept, done=done)
     return TimedRun(
         times=times,
-        rows=sum(len(place.rows) for place, _ in batches) / len(batches),
-        padding_share=find_padding(batches),
+        rows=tally.rows / tally.batches,
+        padding_share=tally.padding_share,
         device=_name_device(accelerator),
         threads=torch.get_num_threads(),
         mixed_precision=settings.loop.mixed_precision,
     )
 
 
-def find_padding(batches: list[Placed]) -> float | None:
-    """Give the share of token places that hold no token."""
-    masks = [batch["token_mask"] for _, batch in batches if "token_mask" in batch]
-    if not masks:
-        return None
-    return 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks)
+@dataclass
+class Tally:
+    """Counts what was read: batches, their rows, and places of tokens with and without one."""
+
+    batches: int = 0
+    rows: int = 0
+    tokens: int = 0
+    places: int = 0
+
+    def add(self, batch: Batch, rows: int) -> None:
+        """Count a batch of so many rows."""
+        self.batches += 1
+        self.rows += rows
+        if "token_mask" in batch:
+            self.tokens += int(batch["token_mask"].sum())
+            self.places += batch["token_mask"].numel()
+
+    @property
+    def padding_share(self) -> float | None:
+        """The share of token places that hold no token; None without reports."""
+        return 1 - self.tokens / self.places if self.places else None
 
 
 def _time_loop(
-    loop: Loop, steps: int, kept: int, done: Callable[[int], object]
-) -> tuple[StepTimes, list[Placed]]:
+    loop: Loop, tally: Tally, *, steps: int, kept: int, done: Callable[[int], object]
+) -> StepTimes:
     accelerator = loop.accelerator
     read_next = batch_reader(loop.task, accelerator, Progress(), ENDLESS)
 
     def read() -> Placed:
-        return cast(Placed, read_next())  # never None: the plan has no end
+        place, batch = cast(Placed, read_next())  # never None: the plan has no end
+        tally.add(batch, len(place.rows))
+        return place, batch
 
     with ReadAhead(read) as reader:
         training: Training[Placed, Placed] = Training(

@@ -63,4 +63,4 @@ def _time_sleeps(cost: KnownCost, steps: int) -> StepTimes:
             finish=lambda: None,
             clock=time.perf_counter,
         )
-        return time_training(training, steps=steps, kept=8)[0]
+        return time_training(training, steps=steps, kept=8)
