@@ -209,7 +209,7 @@ def _describe_fit(
 
 def _join_doubt(parameters: Parameters, place: int) -> Array:
     """A labeler's confusion with what it says of a finding as its last column: uncertain."""
-    confusion = parameters.confusion[place]
+    confusion: Array = parameters.confusion[place]
     if len(confusion) != 2:
         return confusion
     doubt = parameters.doubt[place][:, None]

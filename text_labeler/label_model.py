@@ -34,6 +34,7 @@ from text_labeler.label_model_fit import (
     random_start,
     run,
 )
+from text_labeler.label_model_reads import judge_by_reads
 from text_labeler.label_model_weights import weigh_doubts, weigh_votes
 
 
@@ -114,7 +115,9 @@ def fit_label_model(
 
     `truth` [studies] holds audited reads, −1 where there is none: they are kept as they are and
     teach the confusions. They may be chosen by what labelers said (say, one's positives): the prior
-    stays that of all studies. Chosen by the truth itself they bias it, as in any model.
+    stays that of all studies. Chosen by the truth itself they bias it, as in any model. Where
+    they contradict the fit, a warning says so; 100 or more that are a fair sample of the studies
+    then teach the confusions alone, and EM only the prior.
     Raises VoteError for other votes, shapes or settings.
     """
     settings = settings or LabelModelSettings()
@@ -123,16 +126,20 @@ def fit_label_model(
     patterns = group_patterns(votes.astype(np.int8), audited.astype(np.int8))
     labelers = votes.shape[1]
     groups = _number(settings.groups or tuple(range(labelers)))
-    runs = _runs(patterns, settings, _options(patterns, groups, settings))
+    options = _options(patterns, groups, settings)
+    runs = _runs(patterns, settings, options)
     best = max(runs, key=lambda one: round(one.objective[-1], 6))  # equal: the first start
     names = settings.names or tuple(f"labeler {index}" for index in range(labelers))
-    evidence = Evidence(patterns, groups, names, runs, best)
+    judged = judge_by_reads(patterns, best, options, names)
+    best = judged.best
+    tried = [best] if judged.is_of_reads else runs  # then other starts say nothing of it
+    evidence = Evidence(patterns, groups, names, tried, best)
     dependent = find_dependent(evidence)
     return LabelModelFit(
         probabilities=best.posterior[patterns.of_study],
         parameters=best.parameters,
         convergence=_convergence(best, runs),
-        warnings=find_warnings(evidence, dependent),
+        warnings=(*judged.warnings, *find_warnings(evidence, dependent)),
         dependent=dependent,
     )
 
