@@ -71,7 +71,9 @@ def add_predictions(place: RunPlace) -> Lineage:
     reference = place.settings.evaluation.reference
     if reference is not None:
         node = LineageNode(kind="reference", name=reference.name, hash=hash_file(reference))
-        nodes, parents = (*nodes, node), [*parents, node.hash]
+        if node.hash not in {other.hash for other in nodes}:  # else the same reads, told already
+            nodes = (*nodes, node)
+        parents.append(node.hash)
     predictions = LineageNode(
         kind="predictions",
         name=place.folder.predictions.name,

@@ -88,7 +88,6 @@ def _find_places(lineage: Lineage, settings: RunSettings, folder: RunFolder) -> 
         "predictions": folder.predictions,
         "grader": folder.grader,
         "image cache": name_cache(data),
-        "reference": settings.evaluation.reference,
         "weights": None if weights is None else weights.path,
         "transition": corrected.path if isinstance(corrected, ForwardCorrection) else None,
     }
@@ -97,6 +96,10 @@ def _find_places(lineage: Lineage, settings: RunSettings, folder: RunFolder) -> 
         corpus for node in lineage.nodes if node.kind == "image cache" for corpus in node.parents
     }
     places |= dict.fromkeys(listed, data.root)
+    if settings.evaluation.reference is not None:
+        # The same file may be the audited reads behind labels or a transition.
+        judged = [node.parents[1:] for node in lineage.nodes if node.kind == "predictions"]
+        places |= {own: settings.evaluation.reference for names in judged for own in names}
     if by_kind["transition"] is not None:
         places |= find_reads(lineage, by_kind["transition"].parent)
     run_parents = [name for node in lineage.nodes if node.kind == "run" for name in node.parents]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import chdir, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from configs.files import hash_file
 from data_cards.corpora import CORPORA, Corpus
 from data_cards.lineage import Lineage, LineageError, LineageNode, Parent
 from data_cards.lineage_tables import AS_IT_WAS, CHANGED, NOT_FOUND, Trace, trace_transition
@@ -25,6 +27,7 @@ from data_cards.transition_estimate import named_transition
 from data_cards.transition_priors import TRANSITION_PRIORS
 from joint.commands import app
 from joint.evaluation_folder import write_run_evaluation
+from joint.lineage import add_predictions, run_hash
 from joint.lineage_check import check_lineage
 from joint.lineage_figure import LETTERS
 from joint.lineage_layout import lay_out, plain_parents
@@ -33,6 +36,8 @@ from joint.lineage_text import shorten, tell_counts
 from joint.lineage_trace import Found, find_lineage
 from joint.predictions import PARENTS_KEY
 from joint.run import run_training
+from joint.run_folder import RunFolder
+from joint.run_record import RunPlace
 from tests.joint.test_run import tiny_run
 from tests.joint.tiny_corpus import (
     PATIENT_PREFIX,
@@ -347,6 +352,24 @@ def test_reads_behind_a_transition_are_looked_for_beside_it(tmp_path):
     node = LineageNode(kind="transition", name="t", hash="t", parents=("panel", "gone"))
     found = find_reads(Lineage(nodes=(*reads, node)), tmp_path)
     assert found == {"panel": tmp_path / "panel.csv"}
+
+
+def test_a_reference_that_is_known_as_audited_reads_stands_there_once(run, tmp_path):
+    reads = tmp_path / "panel.csv"
+    reads.write_text("study_id,severity\n", encoding="utf-8")
+    hashes = {"labels": "a" * 64}
+    known = LineageNode(kind="audited reads", name="panel.csv", hash=hash_file(reads))
+    own = LineageNode(kind="run", name="r", hash=run_hash(hashes), parents=(known.hash,))
+    folder = RunFolder(tmp_path)
+    folder.lineage.write_text(Lineage(nodes=(known, own)).model_dump_json(), encoding="utf-8")
+    folder.predictions.touch()
+    settings = RunFolder(run).read_settings()
+    evaluation = settings.evaluation.model_copy(update={"reference": reads})
+    settings = settings.model_copy(update={"evaluation": evaluation})
+    prepared = SimpleNamespace(rows=lambda split: [])
+    lineage = add_predictions(RunPlace(settings, folder, prepared, hashes))
+    assert [node.kind for node in lineage.nodes] == ["audited reads", "run", "predictions"]
+    assert lineage.nodes[-1].parents == (own.hash, known.hash)
 
 
 def graph(**parents):
