@@ -22,6 +22,7 @@ from configs.files import hash_json, write_atomically
 from joint.batch_stream import move_batch
 from joint.checkpoint_files import DamageError, check_files
 from joint.checkpoints import Checkpoints
+from joint.closeness import Closeness
 from joint.controls import SAME_DATA, read_identity
 from joint.joint_settings import JointTaskSettings
 from joint.joint_task import JointTask
@@ -49,7 +50,8 @@ class Embeddings:
 
     images: [rows, width]; study: [rows], which row of `reports` is the image's, or −1 without a
     report; reports: [reports, width]; groups: [reports], equal for reports of the same words;
-    prompts: by class, [width]; scale: the inverse temperature; unit_length: whether rows have it.
+    prompts: by class, [width]; scale: the inverse temperature; unit_length: whether rows have it;
+    measure: of how close two of them are.
     """
 
     images: FloatArray
@@ -59,6 +61,7 @@ class Embeddings:
     prompts: Mapping[str, FloatArray]
     scale: float
     unit_length: bool
+    measure: Closeness
 
 
 def embed_test_set(
@@ -144,7 +147,14 @@ def _embed(
         },
         scale=scale,
         unit_length=unit,
+        measure=_name_measure(task.settings),
     )
+
+
+def _name_measure(settings: JointTaskSettings) -> Closeness:
+    loss = settings.losses.contrastive
+    is_distance = loss.kind == "ranking" and loss.similarity == "l2"
+    return "distance" if is_distance else "product"
 
 
 def _in_parts(
@@ -185,8 +195,13 @@ def _write(file: Path, key: str, made: Embeddings) -> None:
         "groups": made.groups,
         "prompts": np.stack(list(made.prompts.values())),
     }
-    facts = {"key": key, "scale": made.scale, "unit_length": made.unit_length}
-    facts["classes"] = list(made.prompts)
+    facts = {
+        "key": key,
+        "scale": made.scale,
+        "unit_length": made.unit_length,
+        "measure": made.measure,
+        "classes": list(made.prompts),
+    }
     with write_atomically(file) as temporary, temporary.open("wb") as stream:
         np.savez(stream, facts=np.array(json.dumps(facts)), **arrays)
 
@@ -207,4 +222,5 @@ def _read(file: Path, key: str) -> Embeddings | None:
             prompts=dict(zip(facts["classes"], prompts, strict=True)),
             scale=facts["scale"],
             unit_length=facts["unit_length"],
+            measure=facts["measure"],
         )

@@ -29,7 +29,7 @@ from joint.predictions import (
 )
 from joint.prepare import PreparationError, PreparedData, prepare_data
 from joint.prompt_scores import PromptScores, measure_prompts
-from joint.retrieval import Retrieval, average_by_study, measure_retrieval
+from joint.retrieval import Retrieval, StudyPlaces, average_by_study, measure_retrieval
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings
 from joint.subgroups import Subgroup, measure_subgroups, read_attributes
@@ -277,9 +277,7 @@ def _measure_retrieval(
     _, first = np.unique(studies, return_index=True)
     patients = test["patient_id"].to_numpy()[with_report][first].tolist()
     return measure_retrieval(
-        images,
-        places.reports,
-        places.groups,
+        StudyPlaces(images, places.reports, places.groups, places.measure),
         patients,
         seed=settings.seed,
         resamples=settings.evaluation.resamples,

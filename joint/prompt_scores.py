@@ -56,7 +56,9 @@ def measure_prompts(
     the grade of each or missing. heads: by reference, what the severity head gave, [images, 4].
     """
     names = [name for name in FINDINGS if reported_column(name) in test]
-    scores = score_by_prompts(places.images, places.prompts, names, scale=places.scale)
+    scores = score_by_prompts(
+        places.images, places.prompts, names, scale=places.scale, measure=places.measure
+    )
     patients = test["patient_id"].to_numpy()
     options = {"seed": seed, "resamples": resamples}
     severity = {}

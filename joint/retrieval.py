@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from joint.closeness import Closeness, closeness
 from vision.intervals import Interval, bootstrap
 from vision.weighted_metrics import ratio
 
@@ -40,22 +42,27 @@ class Retrieval:
     shared: int
 
 
+class StudyPlaces(NamedTuple):
+    """Where images and reports of the same studies lie: [studies, width] each, row i of one study.
+
+    groups: [studies], equal for reports of the same words. measure: of how close two rows are.
+    """
+
+    images: FloatArray
+    reports: FloatArray
+    groups: IntArray
+    measure: Closeness = "product"
+
+
 def measure_retrieval(
-    images: FloatArray,
-    reports: FloatArray,
-    groups: IntArray,
-    patients: Sequence[Hashable],
-    *,
-    seed: int,
-    resamples: int = 1000,
+    places: StudyPlaces, patients: Sequence[Hashable], *, seed: int, resamples: int = 1000
 ) -> tuple[Retrieval, Retrieval]:
     """Measure image→report and report→image among studies that have both.
 
-    images, reports: [studies, width], row i of one study (see `average_by_study`); the more
-    their product the closer. groups: [studies], equal for reports of the same words: each of
-    them is a right answer for each other, since nothing tells them apart. Raises RetrievalError
-    for shapes that do not fit.
+    Each report of a group is a right answer for each of its studies, since nothing tells them
+    apart. patients: one id per study. Raises RetrievalError for shapes that do not fit.
     """
+    images, reports, groups, measure = places
     if images.shape != reports.shape or not len(images) == len(groups) == len(patients):
         raise RetrievalError(
             f"images {images.shape}, reports {reports.shape}, {len(groups)} groups,"
@@ -65,7 +72,7 @@ def measure_retrieval(
     right = np.bincount(groups, minlength=1)[groups]
     found = []
     for direction, queries, candidates in pairs:
-        ranks = rank_best(queries, candidates, groups)
+        ranks = rank_best(queries, candidates, groups, measure)
         recall = _recall_intervals(ranks, patients, seed, resamples)
         chance = {k: float(chance_recall(right, len(groups), k).mean()) for k in CUTOFFS}
         found.append(
@@ -81,7 +88,9 @@ def measure_retrieval(
     return found[0], found[1]
 
 
-def rank_best(queries: FloatArray, candidates: FloatArray, groups: IntArray) -> IntArray:
+def rank_best(
+    queries: FloatArray, candidates: FloatArray, groups: IntArray, measure: Closeness = "product"
+) -> IntArray:
     """Give the rank of the best right candidate of each query, [queries]; 1 is best.
 
     Candidate j is right for query i where their groups are equal. Wrong candidates that are as
@@ -91,10 +100,10 @@ def rank_best(queries: FloatArray, candidates: FloatArray, groups: IntArray) -> 
     ranks = np.empty(len(queries), np.int64)
     for start in range(0, len(queries), QUERIES_AT_ONCE):
         rows = slice(start, start + QUERIES_AT_ONCE)
-        closeness = queries[rows] @ candidates.T
+        close = closeness(queries[rows], candidates, measure)
         is_right = groups[rows, None] == groups[None, :]
-        best = np.where(is_right, closeness, -np.inf).max(axis=1, keepdims=True)
-        ranks[rows] = 1 + ((closeness >= best) & ~is_right).sum(axis=1)
+        best = np.where(is_right, close, -np.inf).max(axis=1, keepdims=True)
+        ranks[rows] = 1 + ((close >= best) & ~is_right).sum(axis=1)
     return ranks
 
 

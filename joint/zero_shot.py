@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from configs.files import hash_json
 from configs.settings import Settings, load_settings
 from data_cards.findings import FINDINGS
+from joint.closeness import Closeness, closeness
 
 PROMPTS_FILE = Path(__file__).parent / "templates" / "prompts.yaml"
 
@@ -81,6 +82,7 @@ def score_by_prompts(
     findings: Sequence[str],
     *,
     scale: float,
+    measure: Closeness = "product",
 ) -> ZeroShot:
     """Compare image embeddings with those of prompts; CLIP's zero-shot (Radford et al. 2021).
 
@@ -90,14 +92,15 @@ def score_by_prompts(
     prompts are than its negative ones. Both rank images; neither is calibrated. Findings without
     prompts are left out.
     """
-    grades = np.stack([images @ prompts[f"severity {level}"] for level in range(4)], axis=1)
-    logits = scale * grades
+    grades = np.stack([prompts[f"severity {level}"] for level in range(4)])
+    logits = scale * closeness(images, grades, measure)
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     chances = {}
     for name in findings:
         if f"{name} +" in prompts:
-            gap = images @ (prompts[f"{name} +"] - prompts[f"{name} −"])
-            chances[name] = 1 / (1 + np.exp(-np.clip(scale * gap, -500, 500)))
+            sides = np.stack([prompts[f"{name} +"], prompts[f"{name} −"]])
+            gap = scale * closeness(images, sides, measure) @ (1.0, -1.0)
+            chances[name] = 1 / (1 + np.exp(-np.clip(gap, -500, 500)))
     return ZeroShot(odds / odds.sum(axis=1, keepdims=True), chances)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from joint.retrieval import (
     RetrievalError,
+    StudyPlaces,
     average_by_study,
     chance_recall,
     measure_retrieval,
@@ -24,9 +26,9 @@ def draw(seed, *, studies=7, width=4):
     return generator.normal(size=(2, studies, width)).round(1)
 
 
-def slow_rank(query, candidates, right):
+def slow_rank(query, candidates, right, far=lambda one, other: -(one @ other)):
     """Walk through the candidates from the closest on, wrong ones first among equals."""
-    order = sorted(range(len(candidates)), key=lambda j: (-query @ candidates[j], right[j]))
+    order = sorted(range(len(candidates)), key=lambda j: (far(query, candidates[j]), right[j]))
     return next(rank for rank, j in enumerate(order, start=1) if right[j])
 
 
@@ -35,6 +37,17 @@ def test_ranks_are_those_of_a_walk_through_the_candidates(seed):
     images, reports = draw(seed)
     expected = [slow_rank(image, reports, GROUPS[i] == GROUPS) for i, image in enumerate(images)]
     assert rank_best(images, reports, GROUPS).tolist() == expected
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_run_trained_on_distances_is_ranked_by_distances(seed):
+    images, reports = draw(seed)
+    expected = [
+        slow_rank(image, reports, GROUPS[i] == GROUPS, far=math.dist)
+        for i, image in enumerate(images)
+    ]
+    assert rank_best(images, reports, GROUPS, "distance").tolist() == expected
+    assert expected != rank_best(images, reports, GROUPS, "product").tolist()
 
 
 def test_equal_reports_are_right_answers_and_equal_embeddings_no_free_ones():
@@ -47,7 +60,8 @@ def test_equal_reports_are_right_answers_and_equal_embeddings_no_free_ones():
 
 def test_recall_counts_queries_and_chance_counts_every_draw():
     images, reports = draw(3)
-    forth, back = measure_retrieval(images, reports, GROUPS, PATIENTS, seed=0, resamples=50)
+    places = StudyPlaces(images, reports, GROUPS)
+    forth, back = measure_retrieval(places, PATIENTS, seed=0, resamples=50)
     ranks = [slow_rank(image, reports, GROUPS[i] == GROUPS) for i, image in enumerate(images)]
     for k in (1, 5, 10):
         assert forth.recall[k].value == np.mean([rank <= k for rank in ranks])
@@ -79,4 +93,4 @@ def test_a_study_is_the_mean_of_its_images():
 def test_other_numbers_of_rows_are_refused():
     images, reports = draw(0)
     with pytest.raises(RetrievalError, match=r"images \(7, 4\), reports \(6, 4\)"):
-        measure_retrieval(images, reports[:6], GROUPS, PATIENTS, seed=0)
+        measure_retrieval(StudyPlaces(images, reports[:6], GROUPS), PATIENTS, seed=0)

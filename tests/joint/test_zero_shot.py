@@ -26,6 +26,18 @@ def test_scores_are_a_softmax_over_grades_and_a_sigmoid_of_two_sides():
         assert found.findings["Edema"][row] == pytest.approx(sides[0] / sum(sides))
 
 
+def test_prompts_of_a_run_trained_on_distances_are_compared_by_distances():
+    generator = np.random.default_rng(1)
+    names = [*(f"severity {level}" for level in range(4)), "Edema +", "Edema −"]
+    prompts = {name: generator.normal(size=3) for name in names}
+    image = generator.normal(size=3)
+    found = score_by_prompts(image[None], prompts, ["Edema"], scale=1.0, measure="distance")
+    odds = [math.exp(-math.dist(image, prompts[f"severity {k}"])) for k in range(4)]
+    assert found.severity[0] == pytest.approx([value / sum(odds) for value in odds])
+    sides = [math.exp(-math.dist(image, prompts[f"Edema {side}"])) for side in "+−"]
+    assert found.findings["Edema"] == pytest.approx([sides[0] / sum(sides)])
+
+
 def test_an_ensemble_is_the_mean_of_its_prompts():
     texts = np.array([[1.0, 0.0], [0.0, 1.0]])
     assert average_prompts(texts, unit_length=False).tolist() == [0.5, 0.5]
