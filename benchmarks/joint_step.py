@@ -15,8 +15,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +38,7 @@ from benchmarks.published_recipe import (
     read_published,
     take_published_step,
 )
-from joint.batch_stream import GlobalBatch, ReadAhead
+from joint.batch_stream import GlobalBatch
 from joint.joint_settings import JointLossSettings, JointTaskSettings
 from joint.joint_task import JointTask
 from joint.loop import Loop, LoopSettings
@@ -150,21 +152,6 @@ class KerleySteps:
         return self.loop.take_step(batch, GlobalBatch(rows, 0, 0, 0))["loss"]
 
 
-def time_stretch(steps, batches: Sequence[np.ndarray]) -> list[float]:
-    """Time whole steps, each batch read during the one before; the first is not counted."""
-    plan, spent = iter(batches), []
-    with ReadAhead(lambda: steps.read(next(plan))) as reader:
-        reader.begin()
-        for number in range(len(batches)):
-            start = time.perf_counter()
-            read = reader.take()
-            if number + 1 < len(batches):
-                reader.begin()
-            steps.step(read)
-            spent.append(time.perf_counter() - start)
-    return spent[1:]
-
-
 def deal(studies: Studies, generator: np.random.Generator) -> tuple[list, list]:
     """Deal all studies into batches as they come, and the same into batches of like lengths."""
     rows = generator.permutation(len(studies.paths))
@@ -176,7 +163,7 @@ def deal(studies: Studies, generator: np.random.Generator) -> tuple[list, list]:
 
 
 def time_arms(studies: Studies, size: Size, *, rounds: int, seed: int) -> dict[str, list[float]]:
-    """Time passes over all studies, arm after arm in each round; seconds of each step."""
+    """Time passes over all studies; seconds of each step of each arm."""
     torch.manual_seed(seed)
     model = PublishedModel(size.widths, build_text(size))
     arms = {
@@ -186,15 +173,32 @@ def time_arms(studies: Studies, size: Size, *, rounds: int, seed: int) -> dict[s
         ),
         "kerley": KerleySteps(studies, size),
     }
-    spent: dict[str, list[float]] = {name: [] for name in arms}
     generator = np.random.default_rng(seed)
-    for _ in tqdm(range(rounds), unit="round"):
+    plans: dict[str, list] = {name: [] for name in arms}
+    for _ in range(rounds):
         mixed, alike = deal(studies, generator)
-        for name, arm in arms.items():
-            batches = mixed if name == "published" else alike
-            # The first, not counted, is the last of the pass: every study counts once.
-            spent[name] += time_stretch(arm, [batches[-1], *batches])
-    return spent
+        for name in arms:
+            plans[name] += mixed if name == "published" else alike
+    return time_in_turns(arms, plans)
+
+
+def time_in_turns(arms: dict, plans: dict[str, list]) -> dict[str, list[float]]:
+    """Time whole steps, one of each arm in turn, while it reads its next batch and no other does.
+
+    The first step of each is not counted; its batch comes again at the end.
+    """
+    spent: dict[str, list[float]] = {name: [] for name in arms}
+    read: dict[str, Any] = {name: arm.read(plans[name][0]) for name, arm in arms.items()}
+    with ThreadPoolExecutor(1) as reader:
+        for number in tqdm(range(len(next(iter(plans.values()))) + 1), unit="step"):
+            for name, arm in arms.items():
+                following = plans[name][(number + 1) % len(plans[name])]
+                start = time.perf_counter()
+                ahead = reader.submit(arm.read, following)
+                arm.step(read[name])
+                read[name] = ahead.result()
+                spent[name].append(time.perf_counter() - start)
+    return {name: values[1:] for name, values in spent.items()}
 
 
 def time_parts(studies: Studies, size: Size, *, rounds: int) -> dict[str, tuple[float, float]]:
@@ -256,11 +260,12 @@ def describe(studies: Studies, spent: dict[str, list[float]], parts: dict) -> li
         f"{len(studies.paths)} images of {megabytes:.1f} MB, reports of {lengths.min()} to"
         f" {lengths.max()} tokens, {lengths.mean():.0f} in the mean",
         "",
-        "| step of four, loader included | seconds | samples/s | × published |",
-        "|---|---:|---:|---:|",
+        "| step of four, loader included | seconds | from … to | samples/s | × published |",
+        "|---|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {name} | {np.mean(values):.3f} | {rate[name]:.2f} | {rate[name] / slowest:.2f} |"
+        f"| {name} | {np.mean(values):.3f} | {min(values):.2f} … {max(values):.2f}"
+        f" | {rate[name]:.2f} | {rate[name] / slowest:.2f} |"
         for name, values in spent.items()
     ]
     lines += ["", "| part, ms | published | kerley |", "|---|---:|---:|"]

@@ -15,7 +15,8 @@ def train(
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="steps of each kind to time")] = 200,
     kept: Annotated[
-        int, typer.Option(min=2, help="batches to replay; as many lie on the device")
+        int,
+        typer.Option(min=1, help="batches in a turn, then replayed; 1 on a machine busy otherwise"),
     ] = 16,
     as_json: Annotated[
         Path | None, typer.Option("--json", help="also write every number to this file")
