@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import warnings
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,11 +105,21 @@ def _read_frame(path: Path, rows: int | None = None) -> pd.DataFrame:
             )
         if path.suffix == ".jsonl":
             return pd.DataFrame(_read_json_lines(path), dtype=object)
-        return pd.read_csv(path, dtype=dict.fromkeys(IDS, str), nrows=rows)
+        return _read_csv(path, rows)
     except ScoringError:
         raise
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ScoringError(f"{path}: not a readable table: {type(error).__name__}") from error
+
+
+def _read_csv(path: Path, rows: int | None) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            # Not the first column as index: pandas would take it so where rows have one cell more.
+            return pd.read_csv(path, dtype=dict.fromkeys(IDS, str), nrows=rows, index_col=False)
+        except pd.errors.ParserWarning:
+            raise ScoringError(f"{path}: rows have more cells than the header has names") from None
 
 
 def _read_json_lines(path: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import numpy as np
 import pytest
 
@@ -28,7 +30,7 @@ def make_votes(name, ids, **votes):
 
 
 def write(folder, name, text):
-    (folder / name).write_text(text)
+    (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     return str(folder / name)
 
 
@@ -71,6 +73,7 @@ def test_an_own_finding_of_one_file_is_read_in_all(tmp_path):
             "Edema",
             {"07": 1, "8": 0, "9": -2, "10": -1},
         ),
+        ("commas.csv", "study_id,Edema\nx,1,\ny,0,\n", "Edema", {"x": 1, "y": 0}),
         ("openi.csv", "uid,Effusion,normal\n7,1,0\n8,0,1\n", "Pleural Effusion", {"7": 1, "8": 0}),
         ("openi.csv", "uid,Effusion,normal\n7,1,0\n8,0,1\n", "No Finding", {"7": 0, "8": 1}),
         (
@@ -108,6 +111,9 @@ def test_each_kind_of_file(tmp_path, name, text, column, expected):
         ("a.jsonl", '{"study_id": 1}\n{"study_id"\n', r"a.jsonl, line 2: not a JSON object$"),
         ("a.jsonl", '{"study_id": 1}\n\n[1]\n', r"a.jsonl, line 3: not a JSON object$"),
         ("a.jsonl", '{"study_id": 1, "Edema": "yes"}\n', r"row 1, Edema: a text is not one of"),
+        ("a.csv", "study_id,Edema\nx,1,5\ny,0,6\n", r"a.csv: rows have more cells than the header"),
+        ("a.csv.gz", gzip.compress(b"study_id,Edema\nx,1")[:-9], "not a readable table: EOFError"),
+        ("a.csv.zip", "PK", r"not a readable table: BadZipFile"),
         ("a.npz", "PK", r"a.npz: not a readable .npz"),
         ("a.csv", "uid,study_id,Edema\n1,2,1\n", r"a.csv: columns uid and study_id both hold ids"),
         ("a.csv", "study_id,subject_id,patient_id,Edema\n1,2,3,1\n", "patient_id and subject_id"),
