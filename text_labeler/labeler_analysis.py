@@ -70,11 +70,6 @@ class LabelerRow:
     empirical_specificity: Estimate
 
     @property
-    def polarity(self) -> tuple[int, ...]:
-        """The classes that it ever votes for."""
-        return tuple(k for k, number in enumerate(self.votes) if number)
-
-    @property
     def is_contradicted(self) -> bool:
         """The model's estimate lies outside the measured interval, and 5 points or more away."""
         value, lower, upper = self.empirical_accuracy

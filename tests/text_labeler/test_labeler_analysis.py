@@ -42,7 +42,6 @@ def test_votes_coverage_overlaps_and_conflicts_are_as_counted_by_hand(small):
     matrix, _ = small
     rows = analyse_labelers(matrix, {}).rows
     assert [(row.votes, row.uncertain) for row in rows] == [((2, 2), 2), ((2, 3), 0), ((1, 1), 0)]
-    assert [row.polarity for row in rows] == [(0, 1)] * 3
     assert [row.coverage for row in rows] == [6 / 8, 5 / 8, 2 / 8]
     # An uncertain vote is beside the other's in study 5, and against none.
     assert [row.overlaps for row in rows] == [4 / 8, 5 / 8, 2 / 8]
@@ -157,7 +156,7 @@ def test_a_column_without_votes_has_no_numbers_and_no_error():
     matrix = matrix_of({"Edema": [[-1, -1], [-1, 1]]})
     fits = {"Edema": fit_label_model(matrix.column("Edema"))}
     silent, speaks = analyse_labelers(matrix, fits, audited=np.array([[0, -1]], np.int8)).rows
-    assert (silent.coverage, silent.polarity, speaks.polarity) == (0, (), (1,))
+    assert (silent.coverage, silent.votes, speaks.votes) == (0, (0, 0), (0, 1))
     assert math.isnan(silent.estimated_accuracy)
     assert math.isnan(silent.empirical_accuracy.value)
     assert not math.isnan(speaks.estimated_accuracy)
@@ -195,6 +194,7 @@ def test_equals_snorkel(classes):
     assert ours.conflicts == pytest.approx(theirs.lf_conflicts())
     column = "Edema" if classes == 2 else "edema_severity"
     rows = analyse_labelers(matrix_of({column: votes}), {}, audited=truth[None]).rows
-    assert [list(row.polarity) for row in rows] == theirs.lf_polarities()
+    voted = [[k for k, number in enumerate(row.votes) if number] for row in rows]
+    assert voted == theirs.lf_polarities()
     accuracies = [row.empirical_accuracy.value for row in rows]
     assert accuracies == pytest.approx(theirs.lf_empirical_accuracies(truth))
