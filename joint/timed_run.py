@@ -6,7 +6,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,11 +16,13 @@ from accelerate import Accelerator
 from joint.batch_stream import GlobalBatch, ReadAhead, batch_reader, move_batch
 from joint.checkpoints import Progress
 from joint.loop import Loop
+from joint.model import JointModel
 from joint.prepare import prepare_data
 from joint.random_state import seed_process
 from joint.run import build_task, make_accelerator
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings
+from joint.step_flops import StepFlops, count_flops, measure_peak
 from joint.step_timing import StepTimes, Training, time_training
 from joint.task import Batch
 
@@ -31,7 +33,10 @@ ENDLESS = 10**9
 @dataclass(frozen=True)
 class TimedRun:
     """What `time_run` found. rows: of a batch, in the mean. padding_share: of the tokens that the
-    text encoder reads, those that are padding; None without reports."""
+    text encoder reads, those that are padding; None without reports.
+    flops: of one batch; None where a step computes anything twice (micro-batches, checkpointed
+    activations) or by compiled kernels, which cannot be counted: time such a run without them
+    for the count. peak: operations a second of large matrix products in the run's precision."""
 
     times: StepTimes
     rows: float
@@ -39,6 +44,15 @@ class TimedRun:
     device: str
     threads: int
     mixed_precision: str
+    flops: StepFlops | None
+    peak: float
+
+    @property
+    def share_of_peak(self) -> float | None:
+        """Useful operations of a real step by what matrix products alone would reach in it."""
+        if self.flops is None:
+            return None
+        return self.flops.useful / (self.times.medians()["real"] * self.peak)
 
     @property
     def samples_per_second(self) -> float:
@@ -50,6 +64,7 @@ class TimedRun:
         values: dict[str, Any] = dict(vars(self)) | self.times.summary()
         del values["times"]
         values |= {"samples_per_second": self.samples_per_second, "steps": len(self.times.real)}
+        values |= {"flops": self.flops and asdict(self.flops), "share_of_peak": self.share_of_peak}
         return json.dumps(values, indent=1) + "\n"
 
     def lines(self) -> list[str]:
@@ -60,6 +75,12 @@ class TimedRun:
         rows.append(("samples per second", f"{self.samples_per_second:.1f}"))
         if self.padding_share is not None:
             rows.append(("tokens that are padding", f"{100 * self.padding_share:.1f} %"))
+        flops, share = self.flops, self.share_of_peak
+        if flops is not None and share is not None:
+            useful = f"{flops.useful / 1e9:.1f} of {flops.total / 1e9:.1f} G"
+            rows.append(("useful operations of a step", useful))
+            rows.append(("their share of the matrix peak", f"{100 * share:.1f} %"))
+        rows.append(("matrix peak", f"{self.peak / 1e12:.3f} T/s"))
         head = (
             f"{len(self.times.real)} steps of {self.rows:g} rows on {self.device}, {self.threads}"
             f" threads, mixed precision {self.mixed_precision}; medians"
@@ -110,6 +131,7 @@ def time_run(
         seed_process(settings.seed, 0)
         loop.model.train()
         times = _time_loop(loop, tally, steps=steps, kept=kept, done=done)
+        flops = _count_step(loop)
     return TimedRun(
         times=times,
         rows=tally.rows / tally.batches,
@@ -117,6 +139,8 @@ def time_run(
         device=_name_device(accelerator),
         threads=torch.get_num_threads(),
         mixed_precision=settings.loop.mixed_precision,
+        flops=flops,
+        peak=measure_peak(accelerator),
     )
 
 
@@ -164,6 +188,24 @@ def _time_loop(
             clock=time.perf_counter,
         )
         return time_training(training, steps=steps, kept=kept, done=done)
+
+
+def _count_step(loop: Loop) -> StepFlops | None:
+    settings = loop.settings
+    speed = settings.speed
+    if speed.compile or speed.checkpoint_activations or settings.micro_batch is not None:
+        return None
+    tally = Tally()
+    place, batch = cast(Placed, batch_reader(loop.task, loop.accelerator, Progress(), 1)())
+    tally.add(batch, len(place.rows))
+    batch = move_batch(batch, loop.accelerator)
+    total = count_flops(lambda: loop.take_step(batch, place))
+    model = loop.accelerator.unwrap_model(loop.model)
+    if tally.padding_share is None or not isinstance(model, JointModel):
+        return StepFlops(total, 0, 0.0)
+    ids, mask = batch["token_ids"], batch["token_mask"]
+    text = count_flops(lambda: model.text(ids, mask).sum().backward())
+    return StepFlops(total, text, tally.padding_share)
 
 
 def _finish(accelerator: Accelerator) -> Callable[[], object]:

@@ -164,6 +164,7 @@ def test_the_command_times_a_real_run_and_leaves_nothing_of_it(settings, tmp_pat
     assert 6 < written["rows"] <= 8  # 22 training images in batches of 8
     assert written["samples_per_second"] == pytest.approx(written["rows"] / written["real"])
     assert written["padding_share"] == 0  # each report is longer than the 16 tokens that are read
+    assert written["flops"]["total"] > written["flops"]["text"] > 0
     assert f"{written['ratio_to_limit']:.3f}" in done.output
     assert not settings.out.exists()
 
