@@ -136,13 +136,10 @@ def _read_held_out(root: Path, *, keep_anchors: bool) -> dict[int, str]:
     """
     table = find_home(root, SEVERITY) / CONSENSUS
     if not table.is_file():
+        expected = f"{root / SEVERITY / CONSENSUS}: no such file"
         if keep_anchors:
-            raise CorpusError(
-                f"{table}: no such file; mimic_cxr_anchors recalibrates on its grades"
-            )
-        logger.warning(
-            "%s is not there: the patients of its set are not kept out of training", table
-        )
+            raise CorpusError(f"{expected}; mimic_cxr_anchors needs the panel's patients")
+        logger.warning("%s; the panel's patients are not kept out of training", expected)
         return {}
     columns = ("subject_id", "study_id", "dicom_id", "edema_severity")
     try:
