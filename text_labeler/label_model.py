@@ -48,10 +48,9 @@ class LabelModelSettings:
 
     `confusion` "by_offset" ties the cells with the same vote − truth (six free numbers for four
     grades, not twelve). `abstention` "informative" lets how often a labeler is silent depend on
-    the truth. `groups` names, per labeler, whose rules it shares: a group has one voice on each
-    study, shared by the members that vote there. That is exact for copies, and cautious where
-    members share only part of their errors: three that err apart are taken for worse than they
-    are (0.75 for a true 0.80) and their agreement is wasted. `names` stand in warnings.
+    the truth. `groups` names, per labeler, whose rules it shares: members that say the same on a
+    study have one voice there, and one that differs has its own. That is exact for copies, and
+    cautious where members share only part of their errors. `names` stand in warnings.
     `uncertain_positive` is what −2, CheXpert's "uncertain", counts for the positive class before
     votes and reads teach what it means to each labeler; only findings have it.
 

@@ -9,13 +9,13 @@ from text_labeler.label_model_fit import ABSTAIN, Array, Votes
 
 
 def weigh_votes(votes: Votes, groups: NDArray[np.intp]) -> Array:
-    """Share a group's one voice among the members that voted on the study [patterns, labelers].
+    """Share one voice among the members of a group that say the same [patterns, labelers].
 
-    A member that votes alone is heard in full: the silent ones took nothing from it.
+    A member that votes alone, or against its group, is heard in full: that is no shared error.
     """
-    voted = votes != ABSTAIN
-    same = (groups[:, None] == groups[None, :]).astype(np.int64)
-    weights: Array = 1 / np.maximum(voted @ same, 1)
+    same = groups[:, None] == groups[None, :]
+    alike = (votes[:, :, None] == votes[:, None, :]) & same
+    weights: Array = 1 / np.maximum(alike.sum(axis=2), 1)
     return weights
 
 

@@ -6,6 +6,7 @@ import pytest
 from benchmarks.planted_votes import FIVE, Design, plant
 from text_labeler.label_model import LabelModelSettings, fit_label_model
 from text_labeler.label_model_fit import group_patterns
+from text_labeler.label_model_weights import weigh_votes
 
 
 def votes_of(seed, accuracies=FIVE, studies=2000):
@@ -149,6 +150,13 @@ def test_a_group_counts_once():
     alone = fit_label_model(votes[:, :4], LabelModelSettings(pseudo_count=0))
     grouped = fit_label_model(copies, LabelModelSettings(groups=(0, 1, 2, 3, 3, 3), pseudo_count=0))
     assert grouped.probabilities == pytest.approx(alone.probabilities, abs=1e-3)
+
+
+def test_members_that_say_the_same_share_a_voice_and_one_that_differs_has_its_own():
+    votes = np.array([[1, 1, 0, 1], [1, -1, -1, 1], [-2, -2, 1, 0]], np.int8)
+    weights = weigh_votes(votes, np.array([0, 0, 0, 1]))
+    said = np.where(votes == -1, 0, weights)
+    assert said.tolist() == [[0.5, 0.5, 1, 1], [1, 0, 0, 1], [0.5, 0.5, 1, 1]]
 
 
 @pytest.mark.parametrize("abstention", ["ignored", "informative"])
