@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 from joint.controls import CONTROLS, ControlComparison
-from joint.evaluation_run import NotMeasured, RunMeasures
-from joint.evaluation_sections import EvaluationSection
-from joint.prompt_scores import DIFFERENCE, HEAD, PROMPTS, Values
+from joint.evaluation_groups import (
+    describe_prompts,
+    describe_retrieval,
+    describe_subgroups,
+    describe_trust,
+)
+from joint.evaluation_run import RunMeasures
+from joint.evaluation_sections import (
+    EvaluationSection,
+    NotMeasured,
+    name_reference,
+    not_measured,
+)
 from joint.report_content import Cell, ResultTable
-from joint.retrieval import CUTOFFS, Retrieval
-from joint.subgroups import FEWEST_IMAGES, FEWEST_PER_SIDE, LARGEST_GAP, Subgroup, find_gaps
 from vision.intervals import Interval
 from vision.metrics import METRIC_LABELS
 
@@ -35,21 +42,11 @@ def describe_sections(measures: RunMeasures, records: Records) -> tuple[Evaluati
         _describe_controls(measures),
         _describe_certainty(measures, records),
         _describe_findings(measures),
-        _describe_retrieval(measures),
-        _describe_prompts(measures),
-        _describe_subgroups(measures),
-        _describe_trust(measures),
+        describe_retrieval(measures.retrieval),
+        describe_prompts(measures.prompts),
+        describe_subgroups(measures.subgroups),
+        describe_trust(measures.trust),
     )
-
-
-def name_reference(reference: str) -> str:
-    """Say what grades are held against."""
-    return {"report": "the report's grade", "reference": "what the image shows"}[reference]
-
-
-def not_measured(title: str, missing: NotMeasured) -> str:
-    """Say that something was not measured, and why."""
-    return f"{title}: not measured. {missing.reason[:1].upper()}{missing.reason[1:]}."
 
 
 def _describe_grades(measures: RunMeasures) -> EvaluationSection:
@@ -238,123 +235,3 @@ FINDING_HEADS = {
     "sensitivity_at_specificity": "sensitivity at 95 % specificity",
     "ece": "ECE",
 }
-
-
-def _describe_retrieval(measures: RunMeasures) -> EvaluationSection:
-    found, title = measures.retrieval, "Retrieval"
-    if isinstance(found, NotMeasured):
-        return EvaluationSection("retrieval", title, (not_measured(title, found),))
-    queries, shared = found[0].queries, found[0].shared
-    lines = (
-        f"Each of {queries:,} test studies with a report is looked for among all of them. A study's"
-        " images count as one, and a report of the same words as the right one is right too:"
-        f" {shared:,} studies share theirs.",
-    )
-    rows = {direction.direction: _retrieval_row(direction) for direction in found}
-    table = ResultTable(
-        "Share of studies found among the first k",
-        rows,
-        note="Chance: a random order of the same candidates. Intervals draw patients' queries; the"
-        " candidates stay. Fewer candidates make it easier: compare only at the same number.",
-        row_heading="Direction",
-        kind="plain",
-    )
-    return EvaluationSection("retrieval", title, lines, (table,))
-
-
-def _retrieval_row(found: Retrieval) -> dict[str, Cell]:
-    row: dict[str, Cell] = {}
-    for k in CUTOFFS:
-        row |= {f"R@{k}": found.recall[k], f"chance@{k}": found.chance[k]}
-    return row | {"median rank": f"{found.median_rank:g}"}
-
-
-def _describe_prompts(measures: RunMeasures) -> EvaluationSection:
-    found, title = measures.prompts, "Zero-shot by prompts"
-    if isinstance(found, NotMeasured):
-        return EvaluationSection("prompts", title, (not_measured(title, found),))
-    lines = (
-        "A grade or finding is scored by how close the image is to written prompts, several of each"
-        " kind averaged, and not by a head. Only the order of images counts, so AUC is all that is"
-        " given.",
-    )
-    tables = [
-        _compare_scores(f"Severity, against {name_reference(reference)}", _turn(values), "AUC")
-        for reference, values in found.severity.items()
-    ]
-    tables.append(_compare_scores("Findings, against the report", found.findings, "Finding"))
-    return EvaluationSection("prompts", title, lines, tuple(tables))
-
-
-def _turn(values: Mapping[str, Values]) -> dict[str, Values]:
-    """From key → threshold to threshold → key."""
-    thresholds = next(iter(values.values()))
-    return {
-        METRIC_LABELS[auc]: {key: found[auc] for key, found in values.items()} for auc in thresholds
-    }
-
-
-def _compare_scores(title: str, rows: Mapping[str, Values], heading: str) -> ResultTable:
-    shown: dict[str, Mapping[str, Cell]] = {
-        name: {key: values[key] for key in (PROMPTS, HEAD, DIFFERENCE)}
-        for name, values in rows.items()
-    }
-    return ResultTable(title, shown, row_heading=heading, kind="plain")
-
-
-def _describe_subgroups(measures: RunMeasures) -> EvaluationSection:
-    found, title = measures.subgroups, "Subgroups"
-    if isinstance(found, NotMeasured):
-        return EvaluationSection("subgroups", title, (not_measured(title, found),))
-    lines, tables = [], []
-    for reference, groups in found.items():
-        against = name_reference(reference)
-        rows = {
-            f"{attribute}: {group.value}": _subgroup_row(group)
-            for attribute, part in groupby(groups, key=lambda group: group.attribute)
-            for group in part
-        }
-        tables.append(
-            ResultTable(
-                f"By group, against {against}",
-                rows,
-                note=f"Groups of fewer than {FEWEST_IMAGES} images are too small to measure.",
-                row_heading="Group",
-                kind="plain",
-            )
-        )
-        gaps = [
-            f"{worse.attribute}: AUC is lower for {worse.value} than for {better.value} against"
-            f" {against}, by more than {LARGEST_GAP} and with intervals apart."
-            for worse, better in find_gaps(groups)
-        ]
-        lines += gaps or [
-            f"Against {against}, no two groups of one kind differ by more than {LARGEST_GAP} AUC"
-            f" with intervals apart; only groups of at least {FEWEST_PER_SIDE} images with edema"
-            " are held against each other."
-        ]
-    return EvaluationSection("subgroups", title, tuple(lines), tuple(tables))
-
-
-def _subgroup_row(group: Subgroup) -> dict[str, Cell]:
-    counts: dict[str, Cell] = {"images": group.images, "patients": group.patients}
-    names = (HEADLINE, "mean_absolute_error", "accuracy")
-    if group.is_too_small:
-        return counts | dict.fromkeys(names, "too small")
-    return counts | {name: group.metrics[name] for name in names}
-
-
-def _describe_trust(measures: RunMeasures) -> EvaluationSection:
-    found, title = measures.trust, "Trust report"
-    if isinstance(found, NotMeasured):
-        return EvaluationSection("trust", title, (not_measured(title, found),))
-    rows = {
-        check.name: {"verdict": check.verdict, "found": check.found, "why it matters": check.why}
-        for check in found
-    }
-    said = (
-        "What can make a test number mean nothing, looked for in this run's data. Not among these"
-        " checks: whether grades survive when the lungs are blacked out."
-    )
-    table = ResultTable("Checks", rows, row_heading="Check", kind="words")
-    return EvaluationSection("trust", title, (said,), (table,))

@@ -11,9 +11,14 @@ from typing import NamedTuple
 
 from configs.files import write_text
 from joint.controls import read_identity
-from joint.evaluation_content import HEADLINE, name_reference, not_measured
-from joint.evaluation_run import NotMeasured, RunMeasures
-from joint.evaluation_sections import EvaluationSection
+from joint.evaluation_content import HEADLINE
+from joint.evaluation_run import RunMeasures
+from joint.evaluation_sections import (
+    EvaluationSection,
+    NotMeasured,
+    name_reference,
+    not_measured,
+)
 from joint.html_report import format_cell, make_environment
 from joint.report_content import FIGURE_TEXTS, Cell, Highlight
 from joint.run_settings import hash_training

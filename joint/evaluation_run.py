@@ -10,14 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from data_cards.corpora import find_corpus
 from data_cards.findings import FINDINGS
 from data_cards.label_table import LabelTableError, probability_column
 from data_cards.study import CorpusError, Listing
 from joint.controls import CONTROLS, ControlComparison, compare_control
-from joint.embeddings import Embeddings, EmbeddingsError, embed_test_set
 from joint.evaluation import Evaluation, evaluate_predictions
+from joint.evaluation_sections import NotMeasured
+from joint.evaluation_words import embed_run, retrieve, score_prompts
 from joint.joint_settings import JointTaskSettings
 from joint.predictions import (
     CALIBRATED,
@@ -28,13 +30,12 @@ from joint.predictions import (
     reported_column,
 )
 from joint.prepare import PreparationError, PreparedData, prepare_data
-from joint.prompt_scores import PromptScores, measure_prompts
-from joint.retrieval import Retrieval, StudyPlaces, average_by_study, measure_retrieval
+from joint.prompt_scores import PromptScores
+from joint.retrieval import Retrieval
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings
 from joint.subgroups import Subgroup, measure_subgroups, read_attributes
 from joint.trust_report import TrustCheck, check_trust
-from joint.zero_shot import Prompts, read_prompts
 from vision.cache import CacheError
 from vision.finding_metrics import finding_metrics
 from vision.intervals import Interval, finding_intervals
@@ -46,12 +47,6 @@ NO_CORPUS = (
     "the corpus, its label table or its image cache is not where the run's settings look for it,"
     " or has changed since"
 )
-
-
-class NotMeasured(NamedTuple):
-    """Why something stands as not measured; it is said wherever the number would stand."""
-
-    reason: str
 
 
 class References(NamedTuple):
@@ -137,7 +132,10 @@ def measure_run(
     ).against(chosen.names)
     corpus = _read_corpus(settings)
     attributes = None if isinstance(corpus, NotMeasured) else _list_attributes(test, corpus)
-    embedded = _embed(folder, settings, corpus, test)
+    prepared = corpus if isinstance(corpus, NotMeasured) else corpus.prepared
+    places = embed_run(folder, settings, prepared, test)
+    levels = {name: _grade_images(test, name, known) for name, known in grades.items()}
+    heads = {name: test[_graded_columns(test, name)].to_numpy() for name in grades}
     return RunMeasures(
         folder=folder,
         settings=settings,
@@ -147,25 +145,25 @@ def measure_run(
         evaluation=evaluation,
         findings=_measure_findings(test, settings),
         controls=_compare_controls(folder, settings, controls, grades),
-        retrieval=_measure_retrieval(embedded, test, settings),
-        prompts=_score_prompts(embedded, test, grades, settings),
+        retrieval=retrieve(places, test, settings),
+        prompts=score_prompts(places, test, levels, heads, settings),
         attributes=attributes,
         subgroups=NotMeasured(NO_CORPUS)
         if attributes is None
         else {
-            name: _split_up(test, attributes, name, known, settings)
-            for name, known in grades.items()
+            name: _split_up(test, attributes, levels[name], heads[name], settings)
+            for name in grades
         },
         trust=_check(corpus, evaluation, settings),
     )
 
 
-def grade_images(test: pd.DataFrame, reference: str, known: pd.Series) -> pd.Series:
+def _grade_images(test: pd.DataFrame, reference: str, known: pd.Series) -> pd.Series:
     """Give each test image its grade by a reference, Int8, missing where it has none."""
     return test["study_id"].map(known).astype("Int8").rename(reference)
 
 
-def graded_columns(test: pd.DataFrame, reference: str) -> list[str]:
+def _graded_columns(test: pd.DataFrame, reference: str) -> list[str]:
     """Name the calibrated columns that are held against a reference."""
     return list(report_columns(test)[1] if reference == "report" else CALIBRATED)
 
@@ -240,81 +238,16 @@ def _list_attributes(test: pd.DataFrame, corpus: _Corpus) -> pd.DataFrame:
     return read_attributes(test, corpus.listing, devices)
 
 
-def _embed(
-    folder: RunFolder, settings: RunSettings, corpus: _Corpus | NotMeasured, test: pd.DataFrame
-) -> tuple[Embeddings, Prompts] | NotMeasured:
-    if not isinstance(settings.task, JointTaskSettings):
-        return NotMeasured("an image-only run reads no words")
-    if isinstance(corpus, NotMeasured):
-        return corpus
-    prompts, prepared = read_prompts(), corpus.prepared
-    studies = prepared.images["study"].to_numpy()[prepared.rows("test")]
-    if prepared.studies["study_id"].to_numpy()[studies].tolist() != test["study_id"].tolist():
-        return NotMeasured("the test set has changed since the predictions were made")
-    try:
-        return embed_test_set(folder, settings, prepared, prompts), prompts
-    except EmbeddingsError as error:
-        logger.warning("without retrieval and prompts: %s", error)
-        return NotMeasured("its checkpoint cannot be read here, or its data have changed since")
-
-
-def _measure_retrieval(
-    embedded: tuple[Embeddings, Prompts] | NotMeasured, test: pd.DataFrame, settings: RunSettings
-) -> tuple[Retrieval, Retrieval] | NotMeasured:
-    if isinstance(embedded, NotMeasured):
-        return embedded
-    places = embedded[0]
-    with_report = places.study >= 0
-    if not with_report.any():
-        return NotMeasured("no test study has a report")
-    studies = places.study[with_report]
-    images = average_by_study(
-        places.images[with_report],
-        studies,
-        len(places.reports),
-        unit_length=places.unit_length,
-    )
-    _, first = np.unique(studies, return_index=True)
-    patients = test["patient_id"].to_numpy()[with_report][first].tolist()
-    return measure_retrieval(
-        StudyPlaces(images, places.reports, places.groups, places.measure),
-        patients,
-        seed=settings.seed,
-        resamples=settings.evaluation.resamples,
-    )
-
-
-def _score_prompts(
-    embedded: tuple[Embeddings, Prompts] | NotMeasured,
-    test: pd.DataFrame,
-    grades: Mapping[str, pd.Series],
-    settings: RunSettings,
-) -> PromptScores | NotMeasured:
-    if isinstance(embedded, NotMeasured):
-        return embedded
-    levels = {name: grade_images(test, name, known) for name, known in grades.items()}
-    heads = {name: test[graded_columns(test, name)].to_numpy() for name in grades}
-    return measure_prompts(
-        embedded[0],
-        test,
-        levels,
-        heads,
-        seed=settings.seed,
-        resamples=settings.evaluation.resamples,
-    )
-
-
 def _split_up(
     test: pd.DataFrame,
     attributes: pd.DataFrame,
-    reference: str,
-    known: pd.Series,
+    levels: pd.Series,
+    probabilities: NDArray[np.float64],
     settings: RunSettings,
 ) -> list[Subgroup]:
-    levels = grade_images(test, reference, known)
     rows = levels.notna().to_numpy()
     return measure_subgroups(
-        test.loc[rows, graded_columns(test, reference)].to_numpy(),
+        probabilities[rows],
         levels[rows].to_numpy(np.int64),
         test.loc[rows, "patient_id"].tolist(),
         attributes[rows],

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from configs.files import hash_file, write_json
 from joint.report_content import Cell, ResultTable
@@ -14,6 +14,12 @@ from joint.run_folder import RunFolder
 from vision.intervals import Interval
 
 SUMMARY_NAME = "summary.json"
+
+
+class NotMeasured(NamedTuple):
+    """Why something stands as not measured; it is said wherever the number would stand."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,16 @@ class EvaluationSection:
     title: str
     text: tuple[str, ...]
     tables: tuple[ResultTable, ...] = ()
+
+
+def name_reference(reference: str) -> str:
+    """Say what grades are held against."""
+    return {"report": "the report's grade", "reference": "what the image shows"}[reference]
+
+
+def not_measured(title: str, missing: NotMeasured) -> str:
+    """Say that something was not measured, and why."""
+    return f"{title}: not measured. {missing.reason[:1].upper()}{missing.reason[1:]}."
 
 
 def name_evaluated(folder: RunFolder, *, is_default: bool) -> dict[str, Any]:

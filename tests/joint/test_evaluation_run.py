@@ -17,8 +17,8 @@ from data_cards.corpora import CORPORA
 from joint.commands import app as joint_commands
 from joint.controls import ControlError, compare_control, derive_control
 from joint.embeddings import embed_test_set
-from joint.evaluation_run import NotMeasured, measure_run
-from joint.evaluation_sections import read_sections, write_sections
+from joint.evaluation_run import measure_run
+from joint.evaluation_sections import NotMeasured, read_sections, write_sections
 from joint.predictions import CALIBRATED, PredictionsError
 from joint.prepare import prepare_data
 from joint.run_folder import RunFolder
@@ -83,6 +83,12 @@ def test_both_references_are_measured_and_named(run, done):
     assert list(rows) == ["the report's grade", "what the image shows"]
     assert rows["what the image shows"]["images"] > rows["the report's grade"]["images"]
     assert "p_image" in sections[0]["text"][0]
+
+
+def test_groups_that_are_too_small_do_not_show_their_number(run, done):
+    sections = json.loads((run / "evaluation" / "summary.json").read_text())["sections"]
+    row = sections[6]["tables"][0]["rows"]["view: PA"]
+    assert (row["images"], row["auc_0v123"]) == ("under 30", "too small")
 
 
 @pytest.mark.parametrize(
