@@ -65,9 +65,11 @@ def _overlap(evidence: Evidence) -> list[str]:
     active = voted.any(axis=0)
     effective = int(voices.any(axis=0).sum())
     if effective < ENOUGH_GROUPS and not audited[active].all():
+        unread = _list(names, np.flatnonzero(active & ~audited))
+        counted = f"{effective} effective labeler{'' if effective == 1 else 's'}"
         return [
-            f"{effective} effective labelers and fewer than {ENOUGH_STUDIES} audited reads: "
-            f"{ENOUGH_GROUPS} are needed"
+            f"{counted} where {ENOUGH_GROUPS} are needed, and fewer than {ENOUGH_STUDIES} audited"
+            f" reads on votes of {unread}"
         ]
     met = (voted * patterns.counts[:, None]).T @ voices * ~members >= ENOUGH_STUDIES
     both = (voices * patterns.counts[:, None]).T @ voices >= ENOUGH_STUDIES

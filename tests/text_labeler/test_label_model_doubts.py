@@ -86,6 +86,17 @@ def test_enough_audited_reads_identify_two_labelers_and_a_few_do_not():
     assert not fit_label_model(votes[:, :2], truth=reads[100]).warnings
 
 
+def test_reads_count_only_where_a_labeler_votes():
+    truth, votes = votes_of(9)
+    reads = np.where(np.arange(len(truth)) < 60, truth, -1).astype(np.int8)
+    votes = votes[:, :2].copy()
+    votes[:40, 1] = -1
+    (said,) = fit_label_model(votes, truth=reads).warnings
+    assert "fewer than 30 audited reads on votes of labeler 1" in said
+    said = fit_label_model(votes[:, :1]).warnings[0]
+    assert said.startswith("1 effective labeler where 3 are needed")
+
+
 def test_an_always_silent_labeler_changes_nothing():
     _, votes = votes_of(3)
     settings = LabelModelSettings(abstention="informative")
