@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from data_cards.study import Listing
+from joint.near_reports import NEAR_SHARE, find_near
 from joint.prepare import PreparedData
 from joint.subgroups import NOT_KNOWN
 from joint.targets import severity_targets
@@ -97,16 +98,21 @@ def check_images(prepared: PreparedData) -> TrustCheck:
 
 
 def check_reports(studies: pd.DataFrame) -> TrustCheck:
-    """Count test reports that training has as well, but for case, numbers and punctuation."""
+    """Count test reports that training has as well, and those that it nearly has.
+
+    The same: but for case, numbers and punctuation. Nearly: `near_reports.find_near`.
+    """
     said = studies[studies["text"].notna()]
     words = said["text"].map(strip_to_words)
     known = set(words[said["split"] == "train"])
     test = words[said["split"] == "test"]
     repeated = int(test.isin(known).sum())
+    near = sum(find_near(list(test), sorted(known)))
     return TrustCheck(
         "Reports apart",
-        "warning" if repeated else "passed",
-        f"{repeated:,} of {len(test):,} test reports are in training too, but for case, numbers and"
+        "warning" if near else "passed",
+        f"{near:,} of {len(test):,} test reports are nearly in training too ({NEAR_SHARE:.0%} of"
+        f" their phrases shared), {repeated:,} of them the same but for case, numbers and"
         " punctuation",
         "Grading never reads a report, so this is no leak into grades; but retrieval on such"
         " reports is easier, and stock sentences count for more.",

@@ -72,6 +72,7 @@ def make_data(*, shortcut=False, repeated=False, shared=False, sex="F"):
     return prepared, list_studies("made", Path("/made"), studies)
 
 
+LONG = f"Edema 12 hours after {' '.join(f'word{chr(97 + n)}' for n in range(26))}."
 NUMBERS = {"seed": 0, "resamples": 50}
 
 
@@ -102,12 +103,14 @@ def test_reports_are_the_same_but_for_case_numbers_and_punctuation():
     studies = pd.DataFrame(
         {
             "split": ["train", "train", "test", "test", "test"],
-            "text": ["Clear lungs.", "Edema", "CLEAR LUNGS, 12", "Edemas", None],
+            "text": ["Clear lungs.", LONG, "CLEAR LUNGS, 12", LONG.replace("12", "twelve"), None],
         }
     )
     check = check_reports(studies)
-    assert (check.verdict, check.found[:6]) == ("warning", "1 of 2")
-    assert check_reports(studies[studies["text"] != "CLEAR LUNGS, 12"]).verdict == "passed"
+    assert check.verdict == "warning"
+    assert check.found.startswith("2 of 2 test reports are nearly in training too (80% of")
+    assert "1 of them the same" in check.found
+    assert check_reports(studies[studies["split"] == "train"]).verdict == "passed"
 
 
 def test_metadata_are_what_varies_and_nothing_else():
