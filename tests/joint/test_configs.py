@@ -53,8 +53,11 @@ def consensus(corpus):
     return table
 
 
-def make_tiny(name: str, corpus: Path, consensus: Path) -> RunSettings:
-    """Load a YAML as it is, but for sizes, paths, and weights that would have to be fetched."""
+def make_tiny(name: str, corpus: Path, consensus: Path, **changes) -> RunSettings:
+    """Load a YAML as it is, but for sizes, paths, and weights that would have to be fetched.
+
+    changes: further overrides, dots as two underscores.
+    """
     shipped = load_settings(RunSettings, Path(name))
     task = shipped.task
     overrides = {
@@ -84,6 +87,7 @@ def make_tiny(name: str, corpus: Path, consensus: Path) -> RunSettings:
         overrides["evaluation.reference"] = consensus
     if shipped.start is not None:
         overrides["start.run"] = corpus.parent / "runs" / shipped.start.run.name
+    overrides |= {key.replace("__", "."): value for key, value in changes.items()}
     given = [f"{key}={json.dumps(value, default=str)}" for key, value in overrides.items()]
     return load_settings(RunSettings, Path(name), given)
 
