@@ -16,7 +16,7 @@ from configs.settings import load_settings
 from joint.run_settings import RunSettings
 from joint.sweep import SweepPlace
 from joint.sweep_settings import SweepError
-from joint.tracking_wandb import ENVIRONMENT
+from joint.tracking_wandb import make_environment
 
 logger = logging.getLogger(__name__)
 
@@ -93,10 +93,10 @@ def trial_environment(place: SweepPlace) -> dict[str, str]:
         "out": str(place.folder),
         "group": place.group,
     }
-    staged = {name: str(place.folder.resolve() / "wandb" / f) for name, f in ENVIRONMENT.items()}
+    home = place.folder.resolve()
     here = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    own = {"PATH": here, "WANDB_DIR": str(place.folder.resolve()), TRIAL_VARIABLE: json.dumps(run)}
-    return {**os.environ, **staged, **own}
+    own = {"PATH": here, "WANDB_DIR": str(home), TRIAL_VARIABLE: json.dumps(run)}
+    return {**os.environ, **make_environment(home), **own}
 
 
 def trial_arguments(values: Sequence[str], environment: Mapping[str, str]) -> list[str]:

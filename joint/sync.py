@@ -13,7 +13,7 @@ from joint.run_folder import RunFolder
 from joint.run_settings import hash_recipe
 from joint.tracking_artifacts import ALIAS_DIGITS
 from joint.tracking_lineage import Server, SyncError, WandbServer, replay_lineage
-from joint.tracking_wandb import ENVIRONMENT, RunName
+from joint.tracking_wandb import RunName, make_environment
 
 
 class Sent(NamedTuple):
@@ -56,8 +56,9 @@ def sync_run(path: Path, server: Server | None = None) -> Sent:
 @contextmanager
 def _staging(home: Path) -> Iterator[None]:
     """Let W&B find what the run staged, and stage what it sends in the run's folder."""
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    os.environ.update({name: str(home / "wandb" / inner) for name, inner in ENVIRONMENT.items()})
+    asked = make_environment(home)
+    before = {name: os.environ.get(name) for name in asked}
+    os.environ.update(asked)
     try:
         yield
     finally:

@@ -16,12 +16,12 @@ from joint.tracking_artifacts import ArtifactCard, Job, plan_lineage, stage_file
 from joint.tracking_lineage import WandbServer, replay_lineage
 from joint.tracking_settings import TrackingSettings
 from joint.tracking_wandb import (
-    ENVIRONMENT,
     STEP_NAME,
     NumberTable,
     RunName,
     draw_table,
     make_artifact,
+    make_environment,
     start_run,
     tear_down,
 )
@@ -59,7 +59,7 @@ class Tracker:
             return
         self._home = folder.resolve()
         (self._home / "wandb").mkdir(parents=True, exist_ok=True)
-        self._enter_environment(self._home / "wandb")
+        self._enter_environment()
         self._name = RunName(
             read_run_id(self._home),
             settings.project,
@@ -158,10 +158,10 @@ class Tracker:
         if self._lineage is not None:
             replay_lineage(WandbServer(self._home), self._lineage, self._name)
 
-    def _enter_environment(self, inside: Path) -> None:
-        for name, folder in ENVIRONMENT.items():
+    def _enter_environment(self) -> None:
+        for name, value in make_environment(self._home).items():
             self._environment[name] = os.environ.get(name)
-            os.environ[name] = str(inside / folder)
+            os.environ[name] = value
 
     def _safely(self, call: Callable[..., T], *args: Any, **options: Any) -> T | None:
         try:

@@ -12,12 +12,17 @@ from joint.tracking_settings import WandbMode
 STEP_NAME = "global_step"
 """Our own step: W&B's starts at 0 again when an offline run goes on."""
 
-ENVIRONMENT = {
-    "WANDB_DATA_DIR": "data",
-    "WANDB_CACHE_DIR": "cache",
-    "WANDB_CONFIG_DIR": "config",
-}
-"""Where W&B stages files: below the home folder unless told otherwise; all belongs to the run."""
+_STAGED = {"WANDB_DATA_DIR": "data", "WANDB_CACHE_DIR": "cache", "WANDB_CONFIG_DIR": "config"}
+
+
+def make_environment(home: Path) -> dict[str, str]:
+    """Say what W&B needs in its environment for runs in `home`/wandb.
+
+    It stages files below the user's home folder unless told otherwise, and reports its own errors,
+    with their messages and places in the code, to its makers.
+    """
+    staged = {name: str(home / "wandb" / folder) for name, folder in _STAGED.items()}
+    return {**staged, "WANDB_ERROR_REPORTING": "false"}
 
 
 class NumberTable(NamedTuple):

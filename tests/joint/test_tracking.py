@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from joint.metrics_log import MetricsLog
@@ -29,6 +30,17 @@ def test_an_offline_run_reads_back_as_it_was_logged(tmp_path):
 def test_disabled_writes_nothing(tmp_path):
     track(tmp_path, TrackingSettings(wandb="disabled"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_of_wandb_are_not_reported_to_its_makers(tmp_path, monkeypatch):
+    import wandb
+
+    seen = []
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "true")
+    monkeypatch.setattr(wandb, "init", lambda **_: seen.append(dict(os.environ)))
+    Tracker(tmp_path, TrackingSettings(), config={}).finish()
+    assert seen[0]["WANDB_ERROR_REPORTING"] == "false"
+    assert os.environ["WANDB_ERROR_REPORTING"] == "true"
 
 
 def test_whatever_wandb_raises_the_run_goes_on(tmp_path, monkeypatch, caplog):

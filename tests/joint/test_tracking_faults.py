@@ -59,15 +59,25 @@ def outcomes(tmp_path_factory):
     """The six processes, which run at the same time."""
     out = tmp_path_factory.mktemp("faults")
     processes = {name: launch(out / name.replace(" ", "-"), name) for name in PROCESSES}
-    ended = {}
-    for name, process in processes.items():
-        folder = out / name.replace(" ", "-")
-        if name.startswith("SIG"):
-            wait_until_ready(folder, process)
-            process.send_signal(signal.Signals[name])
-        said = process.communicate(timeout=120)[1]
-        ended[name] = Outcome(folder, process.returncode, said)
-    return ended
+    yield from _await(processes, out)
+
+
+def _await(processes, out):
+    try:
+        yield {name: _end(name, out / name.replace(" ", "-"), p) for name, p in processes.items()}
+    finally:
+        for process in processes.values():
+            process.kill()
+            process.wait()
+
+
+def _end(name, folder, process):
+    """Send a signal where the name is one's, and wait."""
+    if name.startswith("SIG"):
+        wait_until_ready(folder, process)
+        process.send_signal(signal.Signals[name])
+    said = process.communicate(timeout=120)[1]
+    return Outcome(folder, process.returncode, said)
 
 
 @pytest.mark.parametrize(
