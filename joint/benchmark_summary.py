@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from joint.benchmark_arms import ARMS
 from joint.benchmark_corpus import BenchmarkCorpus
 from joint.benchmark_noise import plant_shortcut
 from joint.benchmark_plan import LABEL_ARMS, NOISE_ARMS, BenchmarkError
@@ -143,6 +144,8 @@ def _gather(
     reader: Groups = {}
     for arm, each in runs.get(settings.reader(), {}).items():
         reader[arm] = _raw(each)
+        if ARMS[arm].labels == "anchors":
+            continue  # the anchors cannot calibrate what was trained on them
         reader[arm + RECALIBRATED] = Judged({s: r.calibrated for s, r in each.items()})
     labels, short = _gather_labels(runs, settings), _gather_shortcut(runs, settings, judge)
     worst = f"{max(*settings.noise_rates, settings.noise_rate):.0%}"
