@@ -148,20 +148,6 @@ def _number(groups: tuple[Hashable, ...]) -> NDArray[np.intp]:
     return np.array([numbers[group] for group in groups], dtype=np.intp)
 
 
-def imply_finding(grade: Array, finding: Array) -> Array:
-    """Raise P(finding) [studies] to at least P(grade > 0): a graded edema is a positive Edema.
-
-    `grade` is [studies, grades]; the most probable labels then agree as well.
-    """
-    if grade.ndim != 2 or finding.shape != grade.shape[:1]:
-        raise VoteError(
-            f"expected grade [studies, grades] and finding [studies], "
-            f"not {grade.shape} and {finding.shape}"
-        )
-    raised: Array = np.maximum(finding, np.clip(1 - grade[:, 0], 0, 1))
-    return raised
-
-
 def _check(votes: Votes, truth: Votes, settings: LabelModelSettings) -> None:
     if votes.ndim != 2 or 0 in votes.shape:
         raise VoteError(f"votes must be [studies, labelers] and not empty, not {votes.shape}")

@@ -8,7 +8,6 @@ from text_labeler.label_model import (
     LabelModelSettings,
     VoteError,
     fit_label_model,
-    imply_finding,
 )
 
 
@@ -146,13 +145,6 @@ def test_same_seed_same_answer():
     one, two = fit_label_model(votes), fit_label_model(votes)
     assert (one.probabilities == two.probabilities).all()
     assert len(one.convergence.starts) == LabelModelSettings().restarts
-
-
-def test_a_grade_implies_its_finding():
-    grade = np.array([[0.1, 0.5, 0.3, 0.1], [0.9, 0.1, 0, 0]])
-    assert imply_finding(grade, np.array([0.2, 0.4])) == pytest.approx([0.9, 0.4])
-    with pytest.raises(VoteError, match="expected grade"):
-        imply_finding(grade, np.array([0.2]))
 
 
 @pytest.mark.parametrize(
