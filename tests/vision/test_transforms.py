@@ -99,3 +99,14 @@ def test_left_stays_left(change: dict[str, float], axis: None) -> None:
 def test_seeds_and_images_must_match() -> None:
     with pytest.raises(ValueError, match="3 seeds for 4 images"):
         augment_images(prepare_images(batch()), NOTHING, [1, 2, 3])
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 20, 20), (2, 1, 9, 16)])
+def test_the_grid_is_that_of_torch(shape):
+    from torch.nn.functional import affine_grid
+
+    from vision.transforms import _sampling_grid
+
+    matrix = torch.randn(shape[0], 2, 3, generator=torch.Generator().manual_seed(0))
+    expected = affine_grid(matrix, list(shape), align_corners=False)
+    torch.testing.assert_close(_sampling_grid(matrix, *shape[2:]), expected)
