@@ -106,12 +106,20 @@ def _targets(summary: Summary) -> ResultTable:
     rows: dict[str, dict[str, Cell]] = {
         target.name: {
             "asked for": target.asked,
-            "found": target.found,
+            "found": _show(target.found),
             "": verdicts[target.met],
         }
         for target in summary.targets
     }
     return ResultTable("Targets", rows, row_heading="Target", kind="plain")
+
+
+def _show(found: Interval | None) -> str | None:
+    """Write four digits: three would show a value just short of its bound as the bound."""
+    if found is None:
+        return None
+    value, low, high = (f"{number:.4f}".replace("-", "−") for number in found[:3])
+    return f"{value} [{low}, {high}]"
 
 
 def _values(title: str, family: Family, metrics: tuple[str, ...], *, note: str = "") -> ResultTable:
