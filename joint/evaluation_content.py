@@ -28,6 +28,12 @@ COMPARED = (
     *("auc_0v123", "auc_01v23", "auc_012v3", "macro_f1", "quadratic_kappa", "accuracy"),
     *("mean_absolute_error", "ece"),
 )
+PROBABILITIES = (
+    *("ece", "ece_equal_mass", "ece_cumulative", "brier", "ranked_probability_score"),
+    "mean_absolute_error",
+)
+"""Metrics that judge the stated probabilities and not only the most probable grade."""
+
 SHARES_GRADED = (1.0, 0.9, 0.8, 0.5)
 RUN_PLACEHOLDER = "<run>"
 
@@ -82,7 +88,26 @@ def _describe_grades(measures: RunMeasures) -> EvaluationSection:
         )
     if "report" not in evaluation.calibrated:
         lines.append("Held against the report's grade: not asked for.")
-    return EvaluationSection("grades", "Grades of edema", tuple(lines), (table,))
+    tables = (table, _compare_calibration(measures))
+    return EvaluationSection("grades", "Grades of edema", tuple(lines), tables)
+
+
+def _compare_calibration(measures: RunMeasures) -> ResultTable:
+    rows: dict[str, Mapping[str, Cell]] = {}
+    evaluation = measures.evaluation
+    for reference in evaluation.calibrated:
+        against = name_reference(reference)
+        for when, tables in (("before", evaluation.raw), ("after", evaluation.calibrated)):
+            rows[f"{against}, {when}"] = {name: tables[reference][name] for name in PROBABILITIES}
+    trusted = measures.settings.evaluation.calibrate_on
+    return ResultTable(
+        "Probabilities before and after calibration",
+        rows,
+        note=f"Calibration is fitted to the {trusted}'s grades of validation images, where it"
+        " grades them better in cross-validation; else both are the same.",
+        row_heading="Against",
+        kind="plain",
+    )
 
 
 def _name_row(measures: RunMeasures, reference: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from data_cards.corpora import CORPORA
 from joint.commands import app as joint_commands
 from joint.controls import ControlError, compare_control, derive_control
 from joint.embeddings import embed_test_set
+from joint.evaluation_content import describe_sections
 from joint.evaluation_run import measure_run
 from joint.evaluation_sections import NotMeasured, read_sections, write_sections
 from joint.predictions import CALIBRATED, PredictionsError
@@ -83,6 +85,10 @@ def test_both_references_are_measured_and_named(run, done):
     assert list(rows) == ["the report's grade", "what the image shows"]
     assert rows["what the image shows"]["images"] > rows["the report's grade"]["images"]
     assert "p_image" in sections[0]["text"][0]
+    assert list(sections[0]["tables"][1]["rows"])[:2] == [
+        "the report's grade, before",
+        "the report's grade, after",
+    ]
 
 
 def test_groups_that_are_too_small_do_not_show_their_number(run, done):
@@ -278,6 +284,16 @@ def test_the_page_shows_every_section_in_a_browser(browser_page, run, done):
     widths = browser_page.eval_on_selector_all("img", "all => all.map(i => i.naturalWidth)")
     assert len(widths) > 3
     assert min(widths) > 100
+
+
+def test_a_corrected_run_says_which_prediction_is_held_against_what(measures):
+    corrected = replace(measures, evaluation=replace(measures.evaluation, is_corrected=True))
+    section = describe_sections(corrected, {})[0]
+    assert list(section.tables[0].rows) == [
+        "the report's grade (p_report)",
+        "what the image shows (p_image)",
+    ]
+    assert "p_report = p_image · T" in section.text[0]
 
 
 def test_a_leak_ends_the_command_with_an_error(run, tmp_path, monkeypatch):
