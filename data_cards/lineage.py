@@ -109,7 +109,7 @@ def describe_listing(listing: Listing, child: Path) -> Parent:
         kind="corpus listing",
         name=listing.corpus,
         hash=listing.content_hash,
-        path=relative_path(listing.root, child),
+        path=relative_path(listing.table or listing.root, child),
     )
 
 

@@ -131,11 +131,11 @@ def find_change(node: LineageNode, place: Path) -> str:
             listing = CORPORA[node.name].read(place)
         elif node.name == "report_folder":
             listing = read_report_folder(place)
-        else:
-            # A table or a dataset of the Hub: which file and columns were meant is not recorded.
+        else:  # a dataset of the Hub
             return NOT_FOUND
     except CorpusError:
-        return CHANGED
+        # Which columns of a table were meant is not recorded.
+        return NOT_FOUND if node.name == "report_table" else CHANGED
     return AS_IT_WAS if listing.content_hash == node.hash else CHANGED
 
 

@@ -91,12 +91,16 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Listing:
-    """The studies of one corpus as a reader found them, and what it had to leave out."""
+    """The studies of one corpus as a reader found them, and what it had to leave out.
+
+    root: the folder that image paths start from. table: the file, of a corpus that is one.
+    """
 
     corpus: str
     root: Path
     studies: Dataset
     skipped: tuple[Skipped, ...] = ()
+    table: Path | None = None
 
     @cached_property
     def content_hash(self) -> str:

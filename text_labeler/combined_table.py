@@ -61,7 +61,11 @@ def write_combined(
     table = make_table(combination, files.labels)
     joined = write_label_batches(out, _slice(table), make_schema(own))
     settings = asdict(combination.settings)
-    corpora = {(one.corpus, one.corpus_hash) for one in manifests if one.corpus}
+    # A corpus is named where the studies are its own, and no file has others.
+    studies = len(combination.matrix.study_ids)
+    corpora = {
+        (one.corpus, one.corpus_hash) for one in manifests if one.corpus and one.studies == studies
+    }
     corpus, corpus_hash = corpora.pop() if len(corpora) == 1 else ("", "")
     manifest = LabelTableManifest(
         labeler="combined",

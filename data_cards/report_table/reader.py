@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -60,7 +61,7 @@ def read_report_table(path: Path, columns: ReportColumns = USUAL_COLUMNS) -> Lis
     if not path.is_file():
         raise CorpusError(f"{path}: no such file")
     table = Table(str(path), partial(rows, path, columns), columns)
-    return list_table(table, "report_table", path.parent, has_images=True)
+    return replace(list_table(table, "report_table", path.parent, has_images=True), table=path)
 
 
 Rows = Iterator[tuple[str, Mapping[str, Any]]]

@@ -16,7 +16,14 @@ from data_cards.label_table import (
     write_label_table,
     write_manifest,
 )
-from data_cards.lineage import LineageError, LineageNode, Parent, describe_parent, relative_path
+from data_cards.lineage import (
+    LineageError,
+    LineageNode,
+    Parent,
+    describe_listing,
+    describe_parent,
+    relative_path,
+)
 from data_cards.lineage_tables import (
     AS_IT_WAS,
     BROKEN_MANIFEST,
@@ -30,6 +37,7 @@ from data_cards.lineage_tables import (
     trace_table,
     trace_transition,
 )
+from data_cards.report_table.reader import USUAL_COLUMNS, ReportColumns, read_report_table
 from data_cards.transition import ConsensusSource
 from data_cards.transition_estimate import named_transition
 from data_cards.transition_priors import TRANSITION_PRIORS
@@ -243,3 +251,21 @@ def test_a_named_transition_has_no_parents():
     assert trace.nodes[own] == LineageNode(
         kind="transition", name=name, hash=own, facts={"prior": name}
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "status"),
+    [
+        ("study_id,report\n1,No edema.\n", USUAL_COLUMNS, AS_IT_WAS),
+        ("id,words\n1,No edema.\n", ReportColumns("id", "words"), NOT_FOUND),
+    ],
+)
+def test_a_table_of_reports_is_listed_anew_by_its_usual_columns(tmp_path, text, columns, status):
+    table = tmp_path / "r.csv"
+    table.write_text(text)
+    parent = describe_listing(read_report_table(table, columns), tmp_path / "labels.parquet")
+    assert parent.path == "r.csv"
+    node = LineageNode(kind=parent.kind, name=parent.name, hash=parent.hash)
+    assert find_change(node, table) == status
+    table.write_text(text.replace("No", "Mild"))
+    assert find_change(node, table) == (CHANGED if status == AS_IT_WAS else status)

@@ -184,3 +184,12 @@ def test_refuses_what_cannot_be_done(files, tmp_path, arguments, error, message)
     pd.read_parquet(folder / "mined.parquet")[:9].to_parquet(names["altered"])
     with pytest.raises(error, match=message):
         _invoke("combine", *(argument.format(**names) for argument in arguments))
+
+
+def test_a_table_with_studies_of_another_corpus_names_none(files, tmp_path):
+    folder, _ = files
+    other, out = tmp_path / "other.csv", tmp_path / "combined.parquet"
+    other.write_text("study_id,Edema\nelsewhere,1\n")
+    _run("combine", folder / "mined.parquet", folder / "llm.csv", other, "--out", out)
+    manifest = read_manifest(out)
+    assert (manifest.corpus, manifest.corpus_hash) == ("", "")
