@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from vision.cache import CacheSettings, ImageCache, build_cache
 
 WORDS = (32, 110)
 MOST_TOKENS = 320
+VOCABULARY = 8000
 
 
 @dataclass(frozen=True)
@@ -35,28 +37,60 @@ class Studies:
         return self.tokens.ids[self.tokens.starts[row] : self.tokens.starts[row + 1]]
 
 
-def draw_studies(folder: Path, side: int, count: int, seed: int) -> Studies:
-    """Draw phantoms as large as films, and reports of 32 to 110 words of the phantom's."""
+def draw_reports(count: int, seed: int) -> tuple[list[str], list[str]]:
+    """Draw reports of 32 to 110 words; give them, and the texts that their words are from."""
     generator = np.random.default_rng(seed)
-    drawn = PhantomSettings(studies=2 * count + 20, size=256, seed=seed, masks=False)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = PhantomSettings(studies=200, size=64, seed=seed, masks=False)
+        make_phantom(Path(folder), settings, workers=1)
+        texts = [study["report"] for study in find_corpus("phantom").read(Path(folder)).studies]
+    words = " ".join(texts).split()
+    starts = generator.integers(len(words) - WORDS[1], size=count)
+    lengths = generator.integers(*WORDS, size=count)
+    pairs = zip(starts.tolist(), lengths.tolist(), strict=True)
+    return [" ".join(words[a : a + n]) for a, n in pairs], texts
+
+
+def pick_reports(texts: list[str], count: int, seed: int) -> list[str]:
+    """Pick among real reports those of 32 to 110 words; each once."""
+    fitting = [text for text in texts if WORDS[0] <= len(text.split()) <= WORDS[1]]
+    chosen = np.random.default_rng(seed).choice(len(fitting), count, replace=False)
+    return [fitting[i] for i in chosen]
+
+
+def draw_studies(
+    folder: Path, side: int, reports: list[str], texts: list[str], *, seed: int
+) -> Studies:
+    """Draw a phantom as large as a film for each report; every second one has a grade.
+
+    texts: what the tokenizer's words are learned from.
+    """
+    generator = np.random.default_rng(seed)
+    drawn = PhantomSettings(studies=len(reports), size=256, seed=seed, masks=False)
     make_phantom(folder / "phantom", drawn, workers=1)
-    listing = find_corpus("phantom").read(folder / "phantom")
-    words = " ".join(study["report"] for study in listing.studies).split()
-    reports, paths = [], []
-    for row in range(count):
-        start, length = generator.integers(len(words) - WORDS[1]), generator.integers(*WORDS)
-        reports.append(" ".join(words[start : start + length]))
+    listing, paths = find_corpus("phantom").read(folder / "phantom"), []
+    for row, study in enumerate(listing.studies):
         paths.append(folder / f"film-{row}.png")
-        source = Image.open(listing.studies[row]["images"][0]["path"]).convert("F")
+        source = Image.open(study["images"][0]["path"]).convert("F")
         film = source.resize((side, side * 5 // 4), Image.Resampling.BICUBIC)
         # Twelve bits in sixteen, as a film's PNG has them, with the noise of its last two.
         bits = np.asarray(film) * 16 + generator.normal(0, 3, film.size[::-1])
         Image.fromarray((bits.clip(0, 4095).astype(np.uint16)) << 4).save(paths[-1])
-    tokenizer = train_tokenizer((s["report"] for s in listing.studies), vocabulary=2000)
+    tokenizer = train_tokenizer(texts, vocabulary=VOCABULARY)
     settings = CacheSettings(size=side, white_level=65535)
     return Studies(
         paths=paths,
         tokens=encode_reports(tokenizer, reports, max_tokens=MOST_TOKENS),
-        grades=[int(generator.integers(4)) if row % 2 else None for row in range(count)],
+        grades=[int(generator.integers(4)) if row % 2 else None for row in range(len(paths))],
         cache=build_cache(paths, folder / "cache", settings),
     )
+
+
+def deal(studies: Studies, size: int, generator: np.random.Generator) -> tuple[list, list]:
+    """Deal all studies into batches as they come, and the same into batches of like lengths."""
+    rows = generator.permutation(len(studies.paths))
+    alike = rows[np.argsort(studies.lengths[rows], kind="stable")]
+    mixed, sorted_batches = (
+        [r[i : i + size] for i in range(0, len(r), size)] for r in (rows, alike)
+    )
+    return mixed, [sorted_batches[i] for i in generator.permutation(len(sorted_batches))]

@@ -1,6 +1,6 @@
 """A training step of the founding recipe as published beside Kerley's, on the same studies.
 
-    python -m benchmarks.joint_step [--small] [--studies 32] [--threads 1] [--out DIR]
+    python -m benchmarks.joint_step [--root DIR] [--small] [--studies 32] [--threads 1] [--out DIR]
 
 Both have the same networks (the paper's image network, a BERT of base size), the same side of
 the image, the same batches of four and one thread that reads ahead; whole steps are timed in
@@ -26,7 +26,7 @@ from accelerate import Accelerator
 from tqdm import tqdm
 from transformers import BertConfig, BertModel
 
-from benchmarks.drawn_films import Studies, draw_studies
+from benchmarks.drawn_films import Studies, deal, draw_reports, draw_studies, pick_reports
 from benchmarks.published_recipe import (
     LEARNING_RATE,
     TOKENS,
@@ -38,6 +38,7 @@ from benchmarks.published_recipe import (
     read_published,
     take_published_step,
 )
+from benchmarks.token_padding import read_texts
 from joint.batch_stream import GlobalBatch
 from joint.joint_settings import JointLossSettings, JointTaskSettings
 from joint.joint_task import JointTask
@@ -152,16 +153,6 @@ class KerleySteps:
         return self.loop.take_step(batch, GlobalBatch(rows, 0, 0, 0))["loss"]
 
 
-def deal(studies: Studies, generator: np.random.Generator) -> tuple[list, list]:
-    """Deal all studies into batches as they come, and the same into batches of like lengths."""
-    rows = generator.permutation(len(studies.paths))
-    alike = rows[np.argsort(studies.lengths[rows], kind="stable")]
-    mixed, sorted_batches = (
-        [r[i : i + BATCH] for i in range(0, len(r), BATCH)] for r in (rows, alike)
-    )
-    return mixed, [sorted_batches[i] for i in generator.permutation(len(sorted_batches))]
-
-
 def time_arms(studies: Studies, size: Size, *, rounds: int, seed: int) -> dict[str, list[float]]:
     """Time passes over all studies; seconds of each step of each arm."""
     torch.manual_seed(seed)
@@ -176,7 +167,7 @@ def time_arms(studies: Studies, size: Size, *, rounds: int, seed: int) -> dict[s
     generator = np.random.default_rng(seed)
     plans: dict[str, list] = {name: [] for name in arms}
     for _ in range(rounds):
-        mixed, alike = deal(studies, generator)
+        mixed, alike = deal(studies, BATCH, generator)
         for name in arms:
             plans[name] += mixed if name == "published" else alike
     return time_in_turns(arms, plans)
@@ -279,6 +270,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--small", action="store_true", help="images of 256², a tiny BERT")
+    parser.add_argument("--corpus", default="openi", help="whose reports, with --root")
+    parser.add_argument("--root", type=Path, help="a corpus with reports; else the phantom's words")
     parser.add_argument("--studies", type=int, default=32, help="a multiple of four")
     parser.add_argument("--rounds", type=int, default=1, help="passes over all studies")
     parser.add_argument("--threads", type=int, default=1, help="of the model; the loader has one")
@@ -288,7 +281,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(asked.threads)
     size = SMALL if asked.small else PAPER
     with tempfile.TemporaryDirectory() as temporary:
-        studies = draw_studies(asked.out or Path(temporary), size.side, asked.studies, asked.seed)
+        if asked.root is None:
+            reports, texts = draw_reports(asked.studies, asked.seed)
+        else:
+            texts = read_texts(asked.corpus, asked.root)
+            reports = pick_reports(texts, asked.studies, asked.seed)
+        films = asked.out or Path(temporary)
+        studies = draw_studies(films, size.side, reports, texts, seed=asked.seed)
         parts = time_parts(studies, size, rounds=3)
         spent = time_arms(studies, size, rounds=asked.rounds, seed=asked.seed)
         print("\n".join(describe(studies, spent, parts)))
