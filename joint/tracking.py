@@ -140,6 +140,7 @@ class Tracker:
             self._safely(self._run.finish, exit_code=exit_code)
             self._safely(tear_down)
             self._run = None
+            # In an agent's environment every run counts as the sweep's; kerley sync tells it then.
             if is_online and not exit_code and SWEEP_ID not in os.environ:
                 self._safely(self._replay)
         for name, value in self._environment.items():

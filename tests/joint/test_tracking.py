@@ -9,7 +9,7 @@ from joint.metrics_log import MetricsLog
 from joint.run_settings import RunSettings
 from joint.tracking import Tracker
 from joint.tracking_settings import TrackingSettings, public_settings
-from tests.joint.mirror import config, history
+from tests.joint.mirror import config, history, records
 from tests.joint.tiny import joint_settings
 
 
@@ -81,3 +81,12 @@ def test_the_record_survives_a_cut_line_and_forgets_later_steps(tmp_path):
     assert [row["loss"] for row in log.rows()] == [1.0, None, 1.0]
     log.keep_until(2)
     assert [row["step"] for row in log.rows()] == [1, 2]
+
+
+def test_a_trial_of_an_agent_is_the_run_that_the_agent_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_RUN_ID", "r1")
+    monkeypatch.setenv("WANDB_SWEEP_ID", "s1")
+    assert track(tmp_path, TrackingSettings()).problems == 0
+    (run,) = records(tmp_path, "run")[:1]
+    assert (run.run_id, run.sweep_id) == ("r1", "s1")
+    assert history(tmp_path) == [{"global_step": 3, "train/loss": 0.5}]

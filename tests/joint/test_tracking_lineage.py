@@ -14,8 +14,10 @@ from data_cards.lineage import Lineage, LineageNode
 from joint.run_folder import RunFolder
 from joint.run_settings import hash_recipe
 from joint.sync import find_runs, sync_run
+from joint.tracking import Tracker
 from joint.tracking_artifacts import blind_predictions, describe_artifact, plan_lineage
-from joint.tracking_lineage import SyncError, replay_lineage
+from joint.tracking_lineage import SyncError, WandbServer, replay_lineage
+from joint.tracking_settings import TrackingSettings
 from joint.tracking_wandb import RunName
 from tests.joint.test_run import tiny_run
 from tests.joint.tiny_corpus import TINY_CORPUS
@@ -190,3 +192,43 @@ def test_without_a_key_the_real_sync_says_why(tmp_path, monkeypatch):
         (place / "run-1.wandb").write_bytes(b":W&B\xe1\xbe\x00")
     with pytest.raises(SyncError, match=r"W&B took 2 mirrors not: .*API key"):
         sync_run(folder.path)
+
+
+class OnlineRun:
+    """Stands in for a run at a server."""
+
+    offline = False
+
+    def __init__(self, name):
+        self.name, self.made, self.code = name, [], None
+
+    def log_artifact(self, artifact, *, aliases):
+        self.made.append((artifact.name, aliases))
+
+    def finish(self, *, exit_code=0):
+        self.code = exit_code
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "sweep", "told"), [(0, None, 5), (130, None, 0), (0, "abc", 0)]
+)
+def test_an_online_run_tells_its_lineage_at_its_end(tmp_path, monkeypatch, exit_code, sweep, told):
+    """A trial leaves it to `kerley sync`: in an agent's environment every run is the sweep's."""
+    opened, steps = [], []
+
+    def start_run(mode, name, **_):
+        opened.append(OnlineRun(name))
+        return opened[-1]
+
+    monkeypatch.setattr("joint.tracking.start_run", start_run)
+    monkeypatch.setattr(WandbServer, "mirror", lambda self, name, step: steps.append(step))
+    monkeypatch.delenv("WANDB_SWEEP_ID", raising=False)
+    if sweep:
+        monkeypatch.setenv("WANDB_SWEEP_ID", sweep)
+    tracker = Tracker(tmp_path, TrackingSettings(wandb="online"), config={}, group="recipe")
+    tracker.log_artifacts(LINEAGE, {})
+    tracker.finish(exit_code=exit_code)
+    assert tracker.problems == 0
+    assert [name for name, _ in opened[0].made] == ["predictions", "grader"]
+    assert opened[0].code == exit_code
+    assert len(steps) == told
