@@ -28,6 +28,9 @@ def evaluate(
     risk: Annotated[
         float | None, typer.Option(min=0.01, max=0.99, help="share of wrong grades to stay under")
     ] = None,
+    track: Annotated[
+        bool, typer.Option("--track", help="mirror it to W&B too, as the run's settings say")
+    ] = False,
 ) -> None:
     """Measure a run on its test images: grades, controls, retrieval, prompts, groups, trust.
 
@@ -55,6 +58,12 @@ def evaluate(
     if is_default:
         is_rendered = render_card(measures.folder, measures.evaluation)
         typer.echo(f"card  {measures.folder.card if is_rendered else 'as it was: no card.json'}")
+    if track:
+        from joint.tracking_evaluation import mirror_evaluation
+
+        reference_grades = measures.grades.get("reference")
+        tracker = mirror_evaluation(measures.folder, measures.evaluation, reference_grades)
+        typer.echo(f"W&B   {measures.folder.evaluation / 'wandb'}, {tracker.problems} problems")
     if not measures.is_trusted:
         typer.echo("the trust report found an error: these numbers may mean nothing", err=True)
         raise typer.Exit(UNTRUSTED_EXIT_CODE)

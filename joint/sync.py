@@ -12,7 +12,13 @@ from joint.lineage import read_lineage
 from joint.run_folder import RunFolder
 from joint.run_settings import hash_recipe
 from joint.tracking_artifacts import ALIAS_DIGITS
-from joint.tracking_lineage import Server, SyncError, WandbServer, replay_lineage
+from joint.tracking_lineage import (
+    Server,
+    SyncError,
+    WandbServer,
+    replay_lineage,
+    tell_evaluation,
+)
 from joint.tracking_wandb import RunName, make_environment
 
 
@@ -42,7 +48,10 @@ def sync_run(path: Path, server: Server | None = None) -> Sent:
         "train",
         settings.tracking.timeout_seconds,
     )
-    mirrors = sorted(home.glob("wandb/offline-run-*"))
+    evaluation = home / folder.evaluation.name
+    mirrors = [
+        each for place in (home, evaluation) for each in sorted(place.glob("wandb/offline-run-*"))
+    ]
     unsent = [each for each in mirrors if not any(each.glob("*.synced"))]
     with _staging(home):
         server = server or WandbServer(home)
@@ -50,6 +59,10 @@ def sync_run(path: Path, server: Server | None = None) -> Sent:
             server.send(unsent)
         # Opened again, a run that has not ended would count as finished there.
         told = replay_lineage(server, lineage, own) if folder.card.is_file() else 0
+        evaluated = evaluation / "wandb" / "run_id"
+        if told and evaluated.is_file():
+            name = own._replace(run_id=evaluated.read_text(encoding="utf-8").strip())
+            told += tell_evaluation(server, lineage, name)
         return Sent(len(unsent), told)
 
 

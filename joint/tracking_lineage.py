@@ -48,6 +48,13 @@ def replay_lineage(server: Server, lineage: Lineage, own: RunName) -> int:
     return len(steps)
 
 
+def tell_evaluation(server: Server, lineage: Lineage, own: RunName) -> int:
+    """Tell a server what a mirrored evaluation was made from; return how many runs that was."""
+    used = [card for card in plan_lineage(lineage)[-1].makes if card.kind == "predictions"]
+    server.mirror(own._replace(job="evaluate"), MirroredStep(None, "evaluate", tuple(used), ()))
+    return 1
+
+
 class WandbServer:
     """The server that the wandb library finds: a key in the environment or in `~/.netrc`."""
 
@@ -82,7 +89,9 @@ class WandbServer:
         try:
             run = start_run("online", name, home=self.home, config={})
             for card in step.uses:
-                run.use_artifact(self._make(card))
+                # Predictions are there, and can have files beside their card.
+                is_there = card.kind == "predictions"
+                run.use_artifact(f"{card.name}:{card.alias}" if is_there else self._make(card))
             for card in step.makes:
                 run.log_artifact(self._make(card), aliases=[card.alias])
             run.finish()

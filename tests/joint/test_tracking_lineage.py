@@ -159,6 +159,17 @@ def test_a_sync_sends_mirrors_once_then_tells_the_lineage_that_was_waiting(tmp_p
     assert sync_run(folder.path, server) == (0, 5)
 
 
+def test_a_mirrored_evaluation_is_sent_with_its_run_and_names_the_predictions(tmp_path):
+    folder, _ = make_run(tmp_path)
+    write_text(folder.evaluation / "wandb" / "run_id", "e1")
+    (folder.evaluation / "wandb" / "offline-run-3").mkdir()
+    server = PretendServer()
+    assert sync_run(folder.path, server) == (3, 6)
+    assert server.sent[-1] == "offline-run-3"
+    name, uses, makes = server.told[-1]
+    assert (name.run_id, name.job, uses, makes) == ("e1", "evaluate", ["predictions"], [])
+
+
 def test_a_run_that_has_not_ended_is_sent_but_not_opened_again(tmp_path):
     folder, _ = make_run(tmp_path, is_finished=False)
     assert sync_run(folder.path, PretendServer()) == (2, 0)

@@ -14,11 +14,13 @@ import pytest
 from configs.settings import save_settings
 from data_cards.corpora import CORPORA, Corpus
 from data_cards.study import list_studies
+from joint.evaluation import evaluate_predictions
 from joint.lineage import read_lineage
 from joint.metrics_log import MetricsLog, find_best
 from joint.predictions import read_predictions
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings, hash_recipe
+from joint.tracking_evaluation import mirror_evaluation
 from joint.tracking_tables import tabulate_curves
 from joint.train import main
 from tests.joint import tiny_corpus
@@ -216,6 +218,23 @@ def test_what_is_asked_for_leaves_as_a_grader_that_works_and_blinded_rows(open_r
     assert {"study_id", "patient_id"} & set(rows) == set()
     assert rows["study"].nunique() == own["study_id"].nunique()
     assert rows["study"].str.fullmatch("[0-9a-f]{24}").all()
+
+
+def test_a_later_evaluation_is_a_run_of_its_own_in_the_same_group(quiet):
+    folder, settings, _ = quiet
+    reference = pd.Series({f"{STUDY_PREFIX}-{n}": 3 - grade_of(n) for n in range(STUDIES)})
+    evaluation = evaluate_predictions(
+        read_predictions(folder.predictions), reference, resamples=20, seed=0
+    )
+    for _ in range(2):
+        assert mirror_evaluation(folder, evaluation, reference).problems == 0
+    run = records(folder.evaluation, "run")[0]
+    assert (run.job_type, run.run_group) == ("evaluate", hash_recipe(settings)[:12])
+    told = summary(folder.evaluation)
+    assert told["evaluate/reference.accuracy"] == evaluation.numbers()["reference.accuracy"]
+    assert told["evaluate/reference/confusion_table.nrows"] == 16
+    for place, content in sendable(folder.evaluation).items():
+        assert not private_words().search(content), place
 
 
 def test_settings_of_a_run_refuse_to_send_what_is_not_known(quiet):
