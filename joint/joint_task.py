@@ -93,7 +93,7 @@ class JointTask:
         if step is None:
             return batch
         pairs, reports = self.pairs, self.pairs.report_of[rows]
-        readings, is_whole = pairs.read(reports, batch["seeds"].numpy())
+        readings, is_whole = pairs.read(reports, pairs.draw(reports, seed=self.seed, step=step))
         ids, mask = pairs.tokens.pad(readings)
         has_report = reports != NO_REPORT
         ramp = min(1.0, step / max(1, self.settings.losses.distillation.ramp_steps))
@@ -101,7 +101,7 @@ class JointTask:
             "token_ids": ids,
             "token_mask": mask,
             "has_report": torch.from_numpy(has_report),
-            "groups": torch.from_numpy(pairs.groups[reports]),
+            "groups": torch.from_numpy(pairs.groups[readings]),
             "report_targets": torch.from_numpy(pairs.severity_targets[reports]),
             "report_states_severity": torch.from_numpy(
                 pairs.has_severity[reports] & has_report & is_whole

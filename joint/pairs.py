@@ -11,16 +11,19 @@ from joint.task import Rows
 from joint.tokens import TokenTable
 
 NO_REPORT = -1
+READING_STREAM = 0x5EC
+"""Keeps which section is read apart from other draws of the same seed."""
 
 
 @dataclass(frozen=True)
 class PairData:
     """Reports beside the images of a GradingData.
 
-    tokens: how t reports are read. report_of: int64 [images], the report of each image or
-    NO_REPORT. groups: int64 [t], equal for reports of the same words. severity_targets: float32
-    [t, 4] with has_severity [t]: what each report itself says. readings: int64 [t, r], the ways
-    to read a report as rows of `tokens`, the whole report first; None: row i is report i.
+    tokens: texts, those of the t whole reports first. report_of: int64 [images], the report of
+    each image or NO_REPORT. groups: int64, one per text, equal for texts of the same words.
+    severity_targets: float32 [t, 4] with has_severity [t]: what each report itself says.
+    readings: int64 [t, r], the ways to read a report as rows of `tokens`, the whole report
+    first; None: row i is report i.
     """
 
     tokens: TokenTable
@@ -41,6 +44,19 @@ class PairData:
         rows = np.where(reports == NO_REPORT, NO_REPORT, self.readings[reports, picked])
         return rows, (rows == self.readings[reports, 0]) | (reports == NO_REPORT)
 
+    def draw(self, reports: Rows, *, seed: int, step: int) -> NDArray[np.int64]:
+        """Draw a number for `read` for each row, the same where reports are of the same words.
+
+        Images of one report then read the same part of it at a step, and are no false negatives.
+        """
+        if self.readings is None:
+            return np.zeros(len(reports), np.int64)
+        drawn = [
+            np.random.SeedSequence((seed, step, int(group), READING_STREAM)).generate_state(1)[0]
+            for group in self.groups[reports]
+        ]
+        return np.array(drawn, np.int64)
+
     def lengths(self) -> NDArray[np.int64]:
         """Count the tokens of each image's whole report; 0 without one."""
         rows, _ = self.read(self.report_of, np.zeros(len(self.report_of), np.int64))
@@ -60,7 +76,7 @@ def shuffle_reports(pairs: PairData, rows: Rows, *, seed: int) -> PairData:
     generator = np.random.default_rng(seed)
     used = np.unique(pairs.report_of[rows])
     used = used[used != NO_REPORT]
-    foreign = np.arange(len(pairs.groups))
+    foreign = np.arange(len(pairs.has_severity))
     for members in (used[pairs.has_severity[used]], used[~pairs.has_severity[used]]):
         # One round through a random order: nobody keeps the own report (if there are two).
         order = generator.permutation(members)

@@ -205,10 +205,10 @@ def pair_data(
     report_of_study = np.full(len(texts), NO_REPORT, np.int64)
     report_of_study[has_text] = np.arange(has_text.sum())
     severity = severity_targets(prepared.labels[has_text])
-    groups, _ = pd.factorize(texts[has_text].str.casefold().str.split().str.join(" "))
     readings, table = None, list(texts[has_text])
     if sections == "drawn":
         readings = _number_sections(prepared.studies["sections"][has_text], table)
+    groups, _ = pd.factorize(pd.Series(table).str.casefold().str.split().str.join(" "))
     return PairData(
         tokens=encode_reports(tokenizer, table, max_tokens=max_tokens),
         report_of=report_of_study[prepared.images["study"].to_numpy()],

@@ -132,3 +132,22 @@ def test_images_with_labels_and_no_report_have_the_share_declared_for_them():
         assert [int(kind.sum()) for kind in kinds] == [2, 2, 2]
     teaches = known | ~alone | task.images.has_finding.any(axis=1)
     assert set(np.concatenate(batches)) == set(np.flatnonzero(teaches[:18]))
+
+
+def test_rows_share_a_target_where_they_read_the_same_words(monkeypatch):
+    impression = "no acute process."
+    repeated = [("the heart is large.", impression), ("the lungs are clear.", impression)] * 2
+    monkeypatch.setattr("tests.joint.test_pairs.SECTIONS", repeated)
+    task, (pairs, words) = tiny_joint_task(), read_pairs("drawn")
+    task.pairs, shared = pairs, set()
+    for step in range(12):
+        batch = task.load(np.arange(8), step=step)
+        groups = batch["groups"].numpy()
+        rows, _ = pairs.read(pairs.report_of, pairs.draw(pairs.report_of, seed=3, step=step))
+        read = np.array([words[row] for row in rows])
+        assert (batch["token_ids"] == pairs.tokens.pad(rows)[0]).all()
+        assert ((groups[:, None] == groups) == (read[:, None] == read)).all()
+        assert (groups[:4] == groups[4:]).all(), "two reports of the same words"
+        assert groups[0] == groups[1], "two images of one report"
+        shared.add(bool(groups[0] == groups[2]))
+    assert shared == {True, False}, "two reports with the same impression"
