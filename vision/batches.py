@@ -78,8 +78,8 @@ def plan_batches(
             rows = pool[np.random.default_rng((seed, epoch)).permutation(len(pool))]
         else:
             rows = _deal(pool, epoch * count * size, count * size, (seed, kind))
-        if lengths is not None:
-            rows = _sort_windows(rows, lengths, size * settings.length_window)
+        if lengths is not None and settings.length_window > 1:
+            rows = _sort_windows(rows, lengths, size, settings.length_window)
         dealt.append([rows[i * size : (i + 1) * size] for i in range(count)])
     batches = [np.concatenate(parts) for parts in zip(*dealt, strict=True)]
     if lengths is None or settings.length_window == 1:
@@ -105,10 +105,24 @@ def _share_out(sources: Sources, settings: BatchSettings) -> list[tuple[Rows, in
     return [*kinds, (kept[-1][0], room)]
 
 
-def _sort_windows(rows: Rows, lengths: NDArray[np.int64], window: int) -> Rows:
-    """Sort each `window` rows by the length of their report, and keep the order among equals."""
-    parts = [rows[i : i + window] for i in range(0, len(rows), window)]
-    return np.concatenate([part[np.argsort(lengths[part], kind="stable")] for part in parts])
+def _sort_windows(rows: Rows, lengths: NDArray[np.int64], size: int, window: int) -> Rows:
+    """Sort the rows of each `window` batches by the length of their report.
+
+    The order among equals stays. A row that a window holds more than once, since there are few
+    of its kind, comes in batches beside each other, and not several times in one.
+    """
+    parts = [rows[i : i + size * window] for i in range(0, len(rows), size * window)]
+    return np.concatenate([_sort_window(part, lengths[part], size) for part in parts])
+
+
+def _sort_window(rows: Rows, lengths: NDArray[np.int64], size: int) -> Rows:
+    copies = int(np.unique(rows, return_counts=True)[1].max())
+    if copies == 1:
+        return rows[np.argsort(lengths, kind="stable")]
+    # Copies lie side by side: dealt in turn to as many batches they fall on one each.
+    ordered = rows[np.lexsort((rows, lengths))].reshape(-1, size)
+    blocks = np.array_split(ordered, max(1, len(ordered) // copies))
+    return np.concatenate([block.reshape(size, -1).T.ravel() for block in blocks])
 
 
 def _mix_windows(batches: list[Rows], window: int, seed: tuple[int, ...]) -> list[Rows]:

@@ -97,6 +97,27 @@ def test_a_length_window_puts_like_lengths_together_and_leaves_no_row_out(share)
     assert spread[1] > 1.6
 
 
+@pytest.mark.parametrize("window", [2, 8, 64])
+def test_few_labelled_rows_are_not_repeated_within_a_batch_of_like_length(window):
+    lengths = np.random.default_rng(0).integers(10, 200, 2000)
+    sources = Sources(np.arange(64), NONE, np.arange(64, 2000))
+    settings = BatchSettings(size=64, labelled_share=0.25, length_window=window)
+    batches = plan_batches(sources, settings, seed=0, epoch=0, lengths=lengths)
+    assert {len(set(rows)) for rows in batches} == {64}
+    assert {int((rows < 64).sum()) for rows in batches} == {16}
+    assert np.ptp(np.bincount(np.concatenate(batches), minlength=2000)[:64]) <= 1
+
+
+def test_a_window_of_one_leaves_the_order_as_it_was_drawn():
+    sources, settings = Sources(LABELLED, NONE, UNLABELLED), BatchSettings(size=8)
+    drawn = plan_batches(sources, settings, seed=0, epoch=0)
+    lengths = np.arange(45)[::-1].copy()
+    assert np.array_equal(
+        np.concatenate(plan_batches(sources, settings, seed=0, epoch=0, lengths=lengths)),
+        np.concatenate(drawn),
+    )
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
