@@ -200,8 +200,11 @@ def pair_data(
     """
     texts = prepared.studies["text"]
     has_text = texts.notna().to_numpy()
-    if not has_text.any():
-        raise PreparationError("task.kind joint needs reports, and no study of the corpus has one")
+    if not has_text[prepared.images["study"].to_numpy()[prepared.rows("train")]].any():
+        raise PreparationError(
+            "task.kind joint needs reports, and no training image has one: of"
+            f" {len(texts)} studies {int(has_text.sum())} have a report"
+        )
     report_of_study = np.full(len(texts), NO_REPORT, np.int64)
     report_of_study[has_text] = np.arange(has_text.sum())
     severity = severity_targets(prepared.labels[has_text])
@@ -261,4 +264,11 @@ def _check_teachable(prepared: PreparedData, table: Path) -> None:
         raise PreparationError(
             f"{table}: no training study has a severity ({int(known.sum())} of {len(known)} studies"
             " have one); severity cannot be learned from this label table"
+        )
+    shown = prepared.images["study"].to_numpy()
+    if not known[shown[prepared.rows("train")]].any():
+        left_out = ", ".join(f"{count} {kind}" for kind, count in prepared.left_out.items())
+        raise PreparationError(
+            f"{table}: none of the {int((known & train).sum())} training studies with a severity"
+            f" has a readable frontal image; left out are {left_out}"
         )

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from joint.pairs import NO_REPORT, PairData, shuffle_reports
-from joint.prepare import PreparedData, pair_data
+from joint.prepare import PreparationError, PreparedData, pair_data
 from joint.tokens import train_tokenizer
 from tests.joint.tiny import tiny_data, tiny_joint_task
 from vision.batches import BatchSettings
@@ -60,12 +60,12 @@ SECTIONS = [
 ]
 
 
-def read_pairs(sections: str) -> tuple[PairData, list[str]]:
+def read_pairs(sections: str, split=("train",) * 4) -> tuple[PairData, list[str]]:
     """The pairs of four studies of two images each, and the words of each token row."""
     texts = [" ".join(parts) or None for parts in SECTIONS]
     tokenizer = train_tokenizer([text for text in texts if text] * 2, vocabulary=200)
     prepared = PreparedData(
-        studies=pd.DataFrame({"text": texts, "sections": SECTIONS}),
+        studies=pd.DataFrame({"text": texts, "sections": SECTIONS, "split": split}),
         images=pd.DataFrame({"study": [0, 0, 1, 1, 2, 2, 3, 3]}),
         labels=pd.DataFrame({"edema_severity": pd.array([1, None, 0, 0], "Int8")}),
         cache=None,
@@ -151,3 +151,8 @@ def test_rows_share_a_target_where_they_read_the_same_words(monkeypatch):
         assert groups[0] == groups[1], "two images of one report"
         shared.add(bool(groups[0] == groups[2]))
     assert shared == {True, False}, "two reports with the same impression"
+
+
+def test_reports_outside_of_training_alone_are_refused():
+    with pytest.raises(PreparationError, match="no training image has one: of 4 studies 3 have"):
+        read_pairs("joined", split=("test", "validate", "train", "test"))
