@@ -67,8 +67,9 @@ def plan_batches(
     Without `labelled_share` (or with rows of one kind alone) every row comes once and the last
     batch may be smaller. With it each batch holds the declared shares, whole batches only, and
     the epoch ends when every row was seen at least once; a kind that runs out starts over in a
-    new order, going on where the epoch before stopped. lengths: of the report of each row of
-    the corpus, 0 without one; `length_window` needs them.
+    new order, going on where the epoch before stopped; none is repeated to fill a batch, which is
+    smaller where there are few rows. lengths: of the report of each row of the corpus, 0 without
+    one; `length_window` needs them.
     """
     kinds = _share_out(sources, settings)
     count = max(-(-len(pool) // size) for pool, size in kinds)
@@ -88,7 +89,7 @@ def plan_batches(
 
 
 def _share_out(sources: Sources, settings: BatchSettings) -> list[tuple[Rows, int]]:
-    """Give each kind of row and how many of it a batch has; the last kind fills the batch."""
+    """Give each kind of row and how many of it a batch has; the last kind fills it, once over."""
     shares = (settings.labelled_share, settings.image_only_share, None)
     if settings.labelled_share == 1:
         return [(sources.labelled, settings.size)]
@@ -102,7 +103,8 @@ def _share_out(sources: Sources, settings: BatchSettings) -> list[tuple[Rows, in
         wanted = min(max(round(settings.size * share), 1), len(pool), room - after)
         kinds.append((pool, wanted))
         room -= wanted
-    return [*kinds, (kept[-1][0], room)]
+    last = kept[-1][0]
+    return [*kinds, (last, min(room, len(last)))]
 
 
 def _sort_windows(rows: Rows, lengths: NDArray[np.int64], size: int, window: int) -> Rows:

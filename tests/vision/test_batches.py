@@ -61,6 +61,7 @@ def test_a_share_without_unlabelled_rows_deals_all_rows_alike():
         (8, (0.5, 0.25), (4, 2, 2)),
         (3, (0.9, 0.05), (1, 1, 1)),
         (64, (0.25, 0.25), (10, 6, 48)),  # never a row twice where there are few
+        (512, (0.25, 0.25), (10, 6, 184)),
     ],
 )
 def test_three_sources_have_the_declared_shares(size, shares, expected):
