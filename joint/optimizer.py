@@ -13,14 +13,15 @@ from configs.settings import Settings
 
 
 class OptimizerSettings(Settings):
-    """AdamW (Loshchilov and Hutter 2019) with linear warm-up and a decay to the last step.
+    """AdamW (Loshchilov and Hutter 2019) with linear warm-up and a decay over all steps after it.
 
     weight_decay acts on matrices and kernels only, never on biases, norms or scales.
     decay: half a cosine, or a line, as BERT has it (Devlin et al. 2019).
-    final_share: the learning rate at the last step as a share of the largest. epsilon is 1e-6,
-    as BERT has it: with 1e-8, parameters whose true gradient is zero (the key bias of attention)
-    walk at full speed on rounding noise, and two processes drift from one. fused: update all
-    weights in one kernel; the same sums, rounded elsewhere.
+    final_share: what the decay would reach one step after the last, as a share of the largest
+    learning rate (BERT's line ends there at 0). epsilon is 1e-6, as BERT has it: with 1e-8,
+    parameters whose true gradient is zero (the key bias of attention) walk at full speed on
+    rounding noise, and two processes drift from one. fused: update all weights in one kernel;
+    the same sums, rounded elsewhere.
     """
 
     learning_rate: float = Field(1e-3, gt=0)

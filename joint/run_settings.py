@@ -93,7 +93,7 @@ class RunSettings(Settings):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     out: Path = Path("runs")
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32)
     data: DataSettings
     task: Annotated[JointTaskSettings | GradingTaskSettings, Field(discriminator="kind")]
     start: StartSettings | None = None
