@@ -168,7 +168,7 @@ def read_result(unit: Unit, out: Path) -> UnitResult:
     """Read what a finished unit came to."""
     folder = unit_folder(unit, out)
     facts = json.loads((folder / "result.json").read_text(encoding="utf-8"))["facts"]
-    with np.load(folder / "predictions.npz") as stored:
+    with np.load(folder / "predictions.npz", allow_pickle=False) as stored:
         raw, calibrated = (stored[name] for name in PROBABILITIES)
     return UnitResult(unit, facts, raw, calibrated)
 

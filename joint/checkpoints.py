@@ -13,6 +13,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
 from joint.checkpoint_files import (
     DamageError,
@@ -30,7 +31,7 @@ from joint.random_state import load_random_state, save_random_state, seed_proces
 from joint.run_changes import explain_refusal, find_changes
 from joint.task import StatefulTask, Task
 
-TASK_FILE = "task.pt"
+TASK_FILE = "task.safetensors"
 KEPT = 2
 
 logger = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ class Checkpoints:
             accelerator.save_state(str(temporary))
             save_random_state(temporary / _random_file(accelerator.process_index))
             if is_main and isinstance(task, StatefulTask):
-                torch.save(dict(task.state_dict()), temporary / TASK_FILE)
+                save_file(dict(task.state_dict()), temporary / TASK_FILE)
 
         def finish() -> None:
             state = {
@@ -185,8 +186,8 @@ class Checkpoints:
         try:
             accelerator.load_state(str(checkpoint))
             if isinstance(task, StatefulTask):
-                task.load_state_dict(torch.load(checkpoint / TASK_FILE, weights_only=True))
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
+                task.load_state_dict(load_file(checkpoint / TASK_FILE))
+        except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
             raise CheckpointError(
                 f"{checkpoint}: cannot be loaded into what these settings build:"
                 f" {_first_line(error)}"
@@ -254,7 +255,7 @@ def _best_step(checkpoint: Path) -> int | None:
 
 
 def _random_file(process: int) -> str:
-    return f"random-{process}.pt"
+    return f"random-{process}.safetensors"
 
 
 def _first_line(error: Exception) -> str:

@@ -160,10 +160,10 @@ def test_random_numbers_of_every_kind_go_on_where_they_stood(tmp_path):
 
     seed_process(3, 1)
     np.random.randn()  # noqa: NPY002 - leaves a second normal number waiting
-    save_random_state(tmp_path / "random.pt")
+    save_random_state(tmp_path / "random.safetensors")
     first = draw()
     assert draw() != first
-    load_random_state(tmp_path / "random.pt")
+    load_random_state(tmp_path / "random.safetensors")
     assert draw() == first
     seed_process(3, 0)
     assert draw() != first

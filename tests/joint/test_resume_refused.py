@@ -40,7 +40,7 @@ def flip(file):
 
 @pytest.mark.parametrize("damage", [cut, flip, os.remove])
 @pytest.mark.parametrize(
-    "name", ["model.safetensors", "optimizer.bin", "random-0.pt", "state.json"]
+    "name", ["model.safetensors", "optimizer.bin", "random-0.safetensors", "state.json"]
 )
 def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tmp_path, caplog, name, damage):
     train(tiny_grading_task(), tmp_path, checkpoint_every=2, evaluate_every=100)
