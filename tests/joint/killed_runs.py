@@ -33,7 +33,7 @@ COMPARED = ("model.safetensors", "optimizer.bin", "task.safetensors")
 
 
 def write_run(out: Path, *, steps: int = STEPS, evaluate_every: int = 9, **loop) -> Path:
-    """Write a small corpus and a joint run: dropout, micro-batches, a noise memory."""
+    """Write a small corpus and a joint run: dropout, micro-batches, sections, a noise memory."""
     make_phantom(out / "corpus", PhantomSettings(studies=40, size=64, seed=1), workers=1)
     encoder = {
         "kind": "torchvision",
@@ -63,7 +63,8 @@ def write_run(out: Path, *, steps: int = STEPS, evaluate_every: int = 9, **loop)
             "tower": {"encoder": encoder, "findings": ["Cardiomegaly", "Edema"]},
             "text": text | {"max_tokens": 32, "dropout": 0.2},
             "embedding_width": 8,
-            "batches": {"size": 8},
+            "sections": "drawn",
+            "batches": {"size": 8, "labelled_share": 0.5, "length_window": 2},
             "augment": {"rotation_degrees": 5.0},
             "losses": {"noise": {"kind": "elr"}},
         },
