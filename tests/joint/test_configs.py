@@ -40,6 +40,7 @@ def corpus(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _fresh_launch():
     """Each run chooses its precision, which Accelerate keeps for the whole process."""
+    AcceleratorState._reset_state()
     yield
     AcceleratorState._reset_state()
 

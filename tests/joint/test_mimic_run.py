@@ -53,6 +53,7 @@ def write_mimic(root):
 @pytest.fixture
 def settings(tmp_path):
     """The recipe, tiny, on the corpus of its own name."""
+    AcceleratorState._reset_state()  # another test's precision
     table = write_mimic(tmp_path / "mimic")
     yield make_tiny(
         "mimic_edema",
