@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 
 from configs.settings import Settings
+
+Momentum = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimizerSettings(Settings):
@@ -26,7 +28,7 @@ class OptimizerSettings(Settings):
 
     learning_rate: float = Field(1e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Momentum, Momentum] = (0.9, 0.999)
     epsilon: float = Field(1e-6, gt=0)
     warmup_steps: int = Field(50, ge=0)
     decay: Literal["cosine", "linear"] = "cosine"

@@ -15,6 +15,7 @@ from joint.run_settings import RunSettings
     [
         ("seed=-1", "override: seed: Input should be greater"),
         (f"seed={2**64}", "override: seed: Input should be less"),
+        ("optimizer.betas=[0.9, 1.0]", r"optimizer\.betas\.1: Input should be less than 1"),
     ],
 )
 def test_what_no_run_can_have_is_one_clear_message(override, message):
