@@ -11,7 +11,7 @@ from pathlib import Path
 from configs.files import hash_file
 from data_cards.lineage import LineageNode
 from data_cards.lineage_tables import AS_IT_WAS, CHANGED, NOT_FOUND, find_change
-from joint.lineage_trace import Found
+from joint.lineage_found import Found
 
 
 def check_lineage(found: Found, *, whole: bool = False) -> dict[str, str]:

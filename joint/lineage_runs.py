@@ -9,7 +9,7 @@ from typing import Any
 from data_cards.lineage import Kind, Lineage, LineageError, LineageNode
 from data_cards.lineage_tables import Trace, trace_table
 from joint.lineage import UNPLACED, grader_node, read_lineage, run_hash, trace_run
-from joint.lineage_trace import Found
+from joint.lineage_found import Found
 from joint.prepare import name_cache, name_labels
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings, TableLabels

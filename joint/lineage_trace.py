@@ -5,26 +5,16 @@ Runs and graders import what trains them, which takes seconds; a label table doe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from data_cards.lineage import Lineage, LineageError
+from data_cards.lineage import LineageError
 from data_cards.lineage_tables import NO_MANIFEST, Trace, read_any_manifest, trace_table
+from joint.lineage_found import Found
 
 SETTINGS_NAME = "settings.yaml"
 PREDICTIONS_NAME = "predictions.parquet"
 CARD_NAME = "grader.json"
 """By these a folder is known; the modules that write them are too slow to import for a table."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """A lineage and what of it lies here: by hash, where; remarks: what a reader must know."""
-
-    lineage: Lineage
-    places: Mapping[str, Path]
-    remarks: tuple[str, ...] = ()
 
 
 def find_lineage(given: Path) -> Found:

@@ -30,10 +30,11 @@ from joint.evaluation_folder import write_run_evaluation
 from joint.lineage import add_predictions, run_hash
 from joint.lineage_check import check_lineage
 from joint.lineage_figure import LETTERS
+from joint.lineage_found import Found
 from joint.lineage_layout import lay_out, plain_parents
 from joint.lineage_runs import REBUILT, find_reads
 from joint.lineage_text import shorten, tell_counts
-from joint.lineage_trace import Found, find_lineage
+from joint.lineage_trace import find_lineage
 from joint.predictions import PARENTS_KEY
 from joint.run import run_training
 from joint.run_folder import RunFolder
