@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, PreTrainedModel
 
 from configs.settings import Settings
-from joint.tokens import PADDING_ID, train_tokenizer
+from joint.tokens import PADDING_ID, padded_length, train_tokenizer
 
 Pooling = Literal["mean", "pooler"]
 
@@ -36,6 +36,12 @@ class ScratchTextSettings(Settings):
     max_tokens: int = Field(128, ge=8)
     dropout: float = Field(0.0, ge=0, lt=1)
     pooling: Pooling = "mean"
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> ScratchTextSettings:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width}: expected a multiple of heads {self.heads}")
+        return self
 
 
 class ConvTextSettings(Settings):
@@ -148,7 +154,7 @@ def new_text_encoder(
         num_hidden_layers=settings.layers,
         num_attention_heads=settings.heads,
         intermediate_size=4 * settings.width,
-        max_position_embeddings=settings.max_tokens,
+        max_position_embeddings=padded_length(settings.max_tokens),
         hidden_dropout_prob=settings.dropout,
         attention_probs_dropout_prob=settings.dropout,
         pad_token_id=PADDING_ID,
@@ -158,7 +164,15 @@ def new_text_encoder(
 
 
 def take_pretrained(settings: PretrainedTextSettings, network: PreTrainedModel) -> TextEncoder:
-    """Make an encoder of a library's network, with its pooler or without."""
+    """Make an encoder of a library's network, with its pooler or without.
+
+    Raises TextEncoderError where it has no pooler, or fewer places than reports have tokens.
+    """
+    places = getattr(network.config, "max_position_embeddings", None)
+    if places is not None and places < padded_length(settings.max_tokens):
+        raise TextEncoderError(
+            f"text.max_tokens: {settings.max_tokens}, and {settings.name!r} reads at most {places}"
+        )
     has_pooler = getattr(network, "pooler", None) is not None
     if settings.pooling == "pooler" and not has_pooler:
         raise TextEncoderError(f"text.name: {settings.name!r} has no pooler; set pooling: mean")

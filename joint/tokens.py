@@ -68,7 +68,7 @@ class TokenTable:
             self.ids[self.starts[i] : self.starts[i + 1]] if i >= 0 else nothing for i in reports
         ]
         longest = max((len(part) for part in parts), default=1)
-        length = -(-max(longest, 1) // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
+        length = padded_length(longest)
         ids = np.full((len(parts), length), PADDING_ID, np.int64)
         mask = np.zeros((len(parts), length), np.int64)
         mask[:, 0] = 1
@@ -76,6 +76,11 @@ class TokenTable:
             ids[row, : len(part)] = part
             mask[row, : len(part)] = 1
         return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def padded_length(tokens: int) -> int:
+    """Give the length that reports of up to `tokens` tokens are padded to."""
+    return -(-max(tokens, 1) // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
 
 
 def encode_reports(tokenizer: Tokenizer, reports: Sequence[str], *, max_tokens: int) -> TokenTable:

@@ -60,6 +60,22 @@ def test_padding_does_not_change_an_embedding():
     assert torch.allclose(alone[0], beside[0], atol=1e-6)
 
 
+@pytest.mark.parametrize("max_tokens", [9, 16])
+def test_a_report_of_the_longest_length_is_read_whole(max_tokens):
+    settings = ScratchTextSettings(
+        width=16, layers=1, heads=2, vocabulary=80, max_tokens=max_tokens
+    )
+    tokenizer = build_tokenizer(settings, REPORTS)
+    tokens = encode_reports(tokenizer, ["edema " * 20], max_tokens=max_tokens).pad([0])
+    assert int(tokens[1].sum()) == max_tokens
+    assert build_text_encoder(settings, tokenizer)(*tokens).shape == (1, 16)
+
+
+def test_heads_that_do_not_divide_the_width_are_refused():
+    with pytest.raises(ValueError, match="width 16: expected a multiple of heads 5"):
+        ScratchTextSettings(width=16, heads=5)
+
+
 def test_a_pretrained_folder_is_read_and_a_missing_name_is_one_clear_message(tmp_path):
     from transformers import PreTrainedTokenizerFast
 
@@ -69,12 +85,17 @@ def test_a_pretrained_folder_is_read_and_a_missing_name_is_one_clear_message(tmp
     encoder.network.save_pretrained(tmp_path / "model")
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]")
     fast.save_pretrained(tmp_path / "model")
-    settings = PretrainedTextSettings(kind="pretrained", name=str(tmp_path / "model"))
+    settings = PretrainedTextSettings(
+        kind="pretrained", name=str(tmp_path / "model"), max_tokens=32
+    )
     again = build_tokenizer(settings, [])
     assert again.encode(REPORTS[0]).ids == tokenizer.encode(REPORTS[0]).ids
     loaded = build_text_encoder(settings, again).eval()
     tokens = encode_reports(again, REPORTS, max_tokens=32).pad([0, 1])
     assert torch.allclose(loaded(*tokens), encoder.eval()(*tokens), atol=1e-6)
+    long = settings.model_copy(update={"max_tokens": 33})
+    with pytest.raises(TextEncoderError, match=r"text\.max_tokens: 33, and .* reads at most 32"):
+        build_text_encoder(long, again)
     missing = PretrainedTextSettings(kind="pretrained", name=str(tmp_path / "nothing"))
     with pytest.raises(TextEncoderError, match="needs a network, or the path of a folder"):
         build_tokenizer(missing, REPORTS)
