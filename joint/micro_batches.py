@@ -34,8 +34,9 @@ def backward_in_parts(
         states.append(_random_state())
         with torch.no_grad():
             outputs.append(model(piece))
+    # Detached: a view of a parameter (SigLIP's bias) hangs on it even without a gradient.
     whole = {
-        name: torch.cat([output[name] for output in outputs]).requires_grad_()
+        name: torch.cat([output[name] for output in outputs]).detach().requires_grad_()
         for name in outputs[0]
     }
     accelerator.backward(loss(whole, batch))
@@ -47,7 +48,8 @@ def backward_in_parts(
         is_last = number == parts - 1
         with nullcontext() if is_last else accelerator.no_sync(model):
             again = model(piece)
-            names = list(again)
+            # A ranking without a learned scale gives one that nothing learns from.
+            names = [name for name, value in again.items() if value.requires_grad]
             torch.autograd.backward([again[n] for n in names], [gradient[n] for n in names])
     _set_random_state(after)
 

@@ -140,6 +140,7 @@ def list_results() -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     for kind, contrastive in CONTRASTIVE_LOSSES.items():
         losses = JointLossSettings(contrastive=contrastive)
         yield f"step {kind}", step_gradient(losses, STEPS["uneven"])
+        yield f"cached step {kind}", step_gradient(losses, STEPS["uneven"], micro_batch=1)
     for name, rows in STEPS.items():
         yield f"batch {name}", step_gradient(JointLossSettings(), rows)
         yield f"cached {name}", step_gradient(JointLossSettings(), rows, micro_batch=1)

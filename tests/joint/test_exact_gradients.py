@@ -74,6 +74,13 @@ def test_a_step_of_the_whole_model_is_exact_with_every_contrastive_loss(results,
     assert difference(found[1], found[processes]) <= TOLERANCE["float64"]
 
 
+@pytest.mark.parametrize("processes", PROCESSES)
+@pytest.mark.parametrize("kind", CONTRASTIVE_LOSSES)
+def test_a_step_taken_part_by_part_is_exact_with_every_contrastive_loss(results, kind, processes):
+    whole, in_parts = results[f"step {kind}"][1], results[f"cached step {kind}"][processes]
+    assert difference(whole, in_parts) <= TOLERANCE["float64"]
+
+
 @pytest.mark.parametrize("processes", PROCESSES[1:])
 @pytest.mark.parametrize("batch", STEPS)
 def test_a_step_is_exact_however_rows_fall_on_processes(results, batch, processes):
