@@ -1,61 +1,21 @@
-"""The report→image transition: its object, its estimate, its command."""
+"""The report→image transition: its object and its estimate."""
 
 import json
 import logging
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
 from data_cards.consensus import Consensus, read_consensus
-from data_cards.label_table import write_label_table
 from data_cards.study import CorpusError
 from data_cards.transition import TransitionError, read_transition, write_transition
 from data_cards.transition_estimate import (
     EstimateSettings,
-    LabelSource,
     estimate_transition,
     named_transition,
 )
-from data_cards.transition_figure import write_heat_map
-from kerley import app
-
-REPORT_PRIOR = np.array([0.43, 0.23, 0.25, 0.09])
-IMAGE_GIVEN_REPORT = np.array(
-    [
-        [0.90, 0.07, 0.02, 0.01],
-        [0.25, 0.60, 0.12, 0.03],
-        [0.06, 0.3, 0.54, 0.1],
-        [0.02, 0.08, 0.3, 0.6],
-    ]
-)
-JOINT = IMAGE_GIVEN_REPORT * REPORT_PRIOR[:, None]
-TRUTH = (JOINT / JOINT.sum(axis=0)).T
-"""P(report | image) of the planted corpus: row = image."""
-SOURCE = LabelSource("labels.parquet", "00")
-
-
-def plant(seed: int, *, reads_per_grade: int = 35, studies: int = 4000, per_patient: int = 1):
-    """Draw a label table, and a consensus set stratified by report grade."""
-    generator = np.random.default_rng(seed)
-    grades = generator.choice(4, studies, p=REPORT_PRIOR)
-    labels = pd.DataFrame({"study_id": [f"s{n}" for n in range(studies)]})
-    labels["edema_severity"] = pd.array(grades, dtype="Int8")
-    chosen = [np.flatnonzero(grades == grade)[:reads_per_grade] for grade in range(4)]
-    rows = [
-        (
-            f"s{study}",
-            generator.choice(4, p=IMAGE_GIVEN_REPORT[grade]),
-            f"p{grade}-{n // per_patient}",
-        )
-        for grade, studies_of in enumerate(chosen)
-        for n, study in enumerate(studies_of)
-    ]
-    frame = pd.DataFrame(rows, columns=["study_id", "severity", "cluster"])
-    frame = frame.astype({"severity": "Int8"})
-    return labels, Consensus(frame, (), True, "consensus.csv", "11")
+from tests.data_cards.planted_reads import SOURCE, TRUTH, plant
 
 
 def bounds(cells):
@@ -242,62 +202,3 @@ def test_a_consensus_table_is_read_strictly(tmp_path, text, words) -> None:
     path.write_text(text)
     with pytest.raises(CorpusError, match=words):
         read_consensus(path)
-
-
-def test_the_command_estimates_prints_and_writes(tmp_path) -> None:
-    labels, consensus = plant(0)
-    table, reads, out = (tmp_path / n for n in ("labels.parquet", "reads.csv", "t.json"))
-    write_label_table(table, labels.to_dict("records"))
-    named = consensus.frame.rename(columns={"severity": "edema_severity", "cluster": "subject_id"})
-    named.assign(Edema=1.0).to_csv(reads, index=False)
-    done = CliRunner().invoke(app, ["transition", str(table), str(reads), "--out", str(out)])
-    assert done.exit_code == 0, done.output
-    assert "140 images of 140 studies (140 patients)" in done.output
-    assert "P(report | image)" in done.output
-    found = read_transition(out)
-    assert found.source.file == "reads.csv"
-    assert found.content_hash in done.output
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--out", "reads.csv"], "reads.csv: is already a file of this command"),
-        (["--figure", "labels.parquet"], "labels.parquet: is already a file of this command"),
-        (["--out", "t.svg", "--figure", "t.svg"], "t.svg: is already a file of this command"),
-        (["--strength", "inf"], "--strength"),
-        (["--strength", "nan"], "--strength"),
-    ],
-)
-def test_the_command_refuses_to_write_over_its_files(tmp_path, monkeypatch, options, words):
-    monkeypatch.chdir(tmp_path)
-    files = ["labels.parquet", "reads.csv"]
-    for name in files:
-        Path(name).write_text("kept")
-    done = CliRunner().invoke(app, ["transition", *files, *options])
-    assert done.exit_code
-    assert words in f"{done.output}{done.exception}"
-    assert {Path(name).read_text() for name in files} == {"kept"}
-
-
-def test_the_figure_shows_every_cell_and_is_the_same_twice(tmp_path) -> None:
-    found = named_transition("mimic_edema")
-    first, second = tmp_path / "a.svg", tmp_path / "b.svg"
-    for path in (first, second):
-        write_heat_map(path, found)
-    text = first.read_text(encoding="utf-8")
-    assert text == second.read_text(encoding="utf-8")
-    for cells in (found.grade.report_given_image, found.grade.image_given_report):
-        for value in np.ravel(cells.values):
-            assert f"{value:.2f}" in text
-    with pytest.raises(TransitionError, match=r"one of \.svg, \.png"):
-        write_heat_map(tmp_path / "a.gif", found)
-
-
-def test_the_command_shows_a_named_prior(tmp_path) -> None:
-    figure = tmp_path / "prior.png"
-    options = ["--prior", "mimic_edema", "--figure", str(figure)]
-    done = CliRunner().invoke(app, ["transition", *options])
-    assert figure.read_bytes().startswith(b"\x89PNG")
-    assert done.exit_code == 0, done.output
-    assert "29 9 0 1; 12 15 5 4; 9 11 8 2; 11 9 7 9" in done.output

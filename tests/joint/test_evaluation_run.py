@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from configs.settings import save_settings
 from data_cards.corpora import CORPORA
 from joint.commands import app as joint_commands
-from joint.controls import ControlError, compare_control, derive_control
+from joint.controls import compare_control
 from joint.embeddings import embed_test_set
 from joint.evaluation_content import describe_sections
 from joint.evaluation_run import measure_run
@@ -159,21 +159,6 @@ def test_a_control_of_other_data_or_seed_is_none(home, run, tmp_path):
         text["identity"]["labels"] = "0" * 64
         state.write_text(json.dumps(text), encoding="utf-8")
     assert compare_control(moved, settings, "image_only", grades).state == "other data"
-
-
-def test_a_control_differs_from_its_run_in_name_and_task_alone(run):
-    settings = RunFolder(run).read_settings()
-    for name in ("image_only", "shuffled_pairs"):
-        control = derive_control(settings, name)
-        assert control.model_copy(update={"name": "tiny-run", "task": settings.task}) == settings
-        assert control.task.tower == settings.task.tower
-    with pytest.raises(ControlError, match="is a control itself"):
-        derive_control(derive_control(settings, "shuffled_pairs"), "image_only")
-    grading = settings.model_copy(update={"task": derive_control(settings, "image_only").task})
-    with pytest.raises(ControlError, match="must be joint, found grading"):
-        derive_control(grading, "shuffled_pairs")
-    with pytest.raises(ControlError, match="expected one of image_only, shuffled_pairs"):
-        derive_control(settings, "labels_only")
 
 
 def test_test_images_and_reports_lie_where_the_best_checkpoint_puts_them(run, measures):

@@ -7,68 +7,54 @@ import json
 import shutil
 import subprocess
 import sys
-from contextlib import chdir, contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
 from configs.files import hash_file
 from data_cards.corpora import CORPORA, Corpus
 from data_cards.lineage import Lineage, LineageError, LineageNode, Parent
-from data_cards.lineage_tables import AS_IT_WAS, CHANGED, NOT_FOUND, Trace, trace_transition
-from data_cards.study import list_studies
-from data_cards.transition import write_transition
-from data_cards.transition_estimate import named_transition
-from data_cards.transition_priors import TRANSITION_PRIORS
-from joint.commands import app
+from data_cards.lineage_tables import AS_IT_WAS, CHANGED, NOT_FOUND
 from joint.evaluation_folder import write_run_evaluation
 from joint.lineage import add_predictions, run_hash
-from joint.lineage_check import check_lineage
 from joint.lineage_figure import LETTERS
-from joint.lineage_found import Found
-from joint.lineage_layout import lay_out, plain_parents
-from joint.lineage_runs import REBUILT, find_reads
-from joint.lineage_text import shorten, tell_counts
+from joint.lineage_runs import REBUILT
+from joint.lineage_text import shorten
 from joint.lineage_trace import find_lineage
 from joint.predictions import PARENTS_KEY
-from joint.run import run_training
 from joint.run_folder import RunFolder
 from joint.run_record import RunPlace
-from tests.joint.test_run import tiny_run
+from tests.joint.canary_run import (
+    STUDY_PREFIX,
+    ask,
+    changed,
+    flip_last,
+    statuses_of,
+    train,
+)
 from tests.joint.tiny_corpus import (
     PATIENT_PREFIX,
     PLANTED_WORD,
     STUDIES,
     grade_of,
-    read_tiny,
     write_tiny,
 )
 from vision.grader import Grader
 from vision.grader_card import GraderError, read_card, write_card
 
-STUDY_PREFIX = "canary-study"
 KINDS = [
     *("corpus listing", "rules", "label table", "image cache"),
     *("run", "reference", "predictions", "grader"),
 ]
 
 
-def read_canary(root: Path):
-    """The tiny corpus under study ids that can be told from any other text."""
-    studies = (dict(study) for study in read_tiny(root).studies)
-    named = [study | {"study_id": f"{STUDY_PREFIX}-{study['study_id']}"} for study in studies]
-    return list_studies("canary", root, named)
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """Where the run was started: its settings name all by paths relative to this folder."""
-    CORPORA["canary"] = Corpus("canary", "drawn for tests", "tests.joint.test_lineage:read_canary")
+    CORPORA["canary"] = Corpus("canary", "drawn for tests", "tests.joint.canary_run:read_canary")
     yield tmp_path_factory.mktemp("planted-home")
     del CORPORA["canary"]
 
@@ -82,48 +68,6 @@ def run(home):
     pd.DataFrame(reads).to_csv(home / "reads.csv", index=False)
     train(home)
     return home / "runs" / "tiny-run"
-
-
-def train(home):
-    settings = tiny_run(
-        Path("corpus"),
-        Path("runs"),
-        loop={"steps": 2, "evaluate_every": 2},
-        evaluation={"resamples": 10, "reference": "reads.csv"},
-        data={
-            "corpus": "canary",
-            "root": "corpus",
-            "work": "work",
-            "cache": {"size": 32},
-            "validate_share": 0.25,
-            "test_share": 0.25,
-        },
-    )
-    with chdir(home):
-        run_training(settings)
-
-
-def ask(*arguments):
-    return CliRunner().invoke(app, ["lineage", *map(str, arguments)], catch_exceptions=False)
-
-
-def statuses_of(given):
-    found = find_lineage(given)
-    statuses = check_lineage(found)
-    return {node.kind: statuses[node.hash] for node in found.lineage.nodes}
-
-
-@contextmanager
-def changed(file, change):
-    """Change a file's bytes for a while."""
-    before = file.read_bytes()
-    file.write_bytes(change(before))
-    yield
-    file.write_bytes(before)
-
-
-def flip_last(content):
-    return content[:-1] + bytes([content[-1] ^ 1])
 
 
 def test_the_way_from_corpus_to_grader_is_whole(run):
@@ -331,30 +275,6 @@ def test_what_is_no_lineage_is_one_clear_message(old_run, home, tmp_path):
         ask(table)
 
 
-def test_a_transition_is_compared_by_its_content(tmp_path):
-    name = min(TRANSITION_PRIORS)
-    named, file = named_transition(name), tmp_path / "transition.json"
-    write_transition(file, named)
-    trace = Trace()
-    own = trace_transition(trace, named, file)
-    found = Found(trace.lineage(), trace.places)
-    assert check_lineage(found) == {own: AS_IT_WAS}
-    with changed(file, lambda text: text.replace(b'"draws": ', b'"draws": 1')):
-        assert check_lineage(found) == {own: CHANGED}
-    file.write_text("{", encoding="utf-8")
-    assert check_lineage(found) == {own: CHANGED}
-    own = trace_transition(alone := Trace(), named, None)
-    assert check_lineage(Found(alone.lineage(), {})) == {own: AS_IT_WAS}
-
-
-def test_reads_behind_a_transition_are_looked_for_beside_it(tmp_path):
-    (tmp_path / "panel.csv").write_text("study_id,severity\n", encoding="utf-8")
-    reads = [LineageNode(kind="audited reads", name=f"{n}.csv", hash=n) for n in ("panel", "gone")]
-    node = LineageNode(kind="transition", name="t", hash="t", parents=("panel", "gone"))
-    found = find_reads(Lineage(nodes=(*reads, node)), tmp_path)
-    assert found == {"panel": tmp_path / "panel.csv"}
-
-
 def test_a_reference_that_is_known_as_audited_reads_stands_there_once(run, tmp_path):
     reads = tmp_path / "panel.csv"
     reads.write_text("study_id,severity\n", encoding="utf-8")
@@ -371,42 +291,3 @@ def test_a_reference_that_is_known_as_audited_reads_stands_there_once(run, tmp_p
     lineage = add_predictions(RunPlace(settings, folder, prepared, hashes))
     assert [node.kind for node in lineage.nodes] == ["audited reads", "run", "predictions"]
     assert lineage.nodes[-1].parents == (own.hash, known.hash)
-
-
-def graph(**parents):
-    nodes = [
-        LineageNode(kind="label table", name=name, hash=name, parents=tuple(above))
-        for name, above in parents.items()
-    ]
-    return Lineage(nodes=tuple(nodes))
-
-
-def test_a_circle_is_refused():
-    with pytest.raises(LineageError, match="a descends from itself"):
-        plain_parents(graph(a=["b"], b=["a"]))
-
-
-def test_only_a_run_that_another_parent_tells_of_is_left_out():
-    lineage = graph(a=[], b=["a"], c=["a", "b", "unknown"])
-    assert plain_parents(lineage)["c"] == ("a", "b")
-    first, *others = lineage.nodes
-    of_a_run = Lineage(nodes=(first.model_copy(update={"kind": "run"}), *others))
-    assert plain_parents(of_a_run)["c"] == ("b",)
-
-
-def test_boxes_stand_in_layers_and_long_edges_go_around_them():
-    laid = lay_out(graph(a=[], b=["a"], c=["b"], d=["a"], e=["c", "d"]))
-    layers = {name: place[0] for name, place in laid.places.items()}
-    assert layers == {"a": 0, "b": 1, "c": 2, "d": 2, "e": 3}
-    assert len(set(laid.places.values())) == 5
-    (long,) = (way for way in laid.edges if len(way) == 3)
-    assert (long[0], long[2]) == (laid.places["a"], laid.places["d"])
-    assert long[1] not in laid.places.values()
-
-
-def test_names_and_counts_are_cut_to_fit():
-    assert shorten("labels-of-a-very-long-name.parquet", 16) == "labels-….parquet"
-    node = LineageNode(kind="run", name="r", hash="h", counts={"steps": 2000, "train": 1})
-    assert [tell_counts(node, letters) for letters in (None, 12, 3)] == [
-        *("2,000 steps, 1 train", "2,000 steps", "")
-    ]
