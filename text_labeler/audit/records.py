@@ -1,0 +1,97 @@
+"""What passes between planning, store, reading screen and estimate: items, reads, events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Queue = Literal["blind", "repair"]
+"""blind: the random sample that feeds the intervals. repair: chosen by suspicion, never counted."""
+
+Pool = Literal["tune", "hold_out"]
+"""What a read may be used for: to mend rules by, or to measure them. Fixed when planned."""
+
+Purpose = Literal["first", "second", "conflict", "decoy", "adjudication"]
+"""Why a read is asked for. A reader never learns it, but for an adjudicator."""
+
+Verdict = Literal["present", "absent", "uncertain", "not_mentioned", "0", "1", "2", "3", "unclear"]
+"""What the report says of a finding; of edema severity the grade, or not_mentioned.
+
+unclear: the reader can't tell (unreadable, wrong report); counted and listed, never guessed.
+"""
+
+FINDING_VERDICTS: tuple[Verdict, ...] = (
+    "present",
+    "absent",
+    "uncertain",
+    "not_mentioned",
+    "unclear",
+)
+SEVERITY_VERDICTS: tuple[Verdict, ...] = ("0", "1", "2", "3", "not_mentioned", "unclear")
+
+ERROR_CLASSES = ("ambiguous_text", "guideline_gap", "reader_error", "labeler_error", "edge_case")
+"""What an adjudicator must choose from (after Potato's taxonomy)."""
+
+
+class AuditError(ValueError):
+    """An audit that cannot be planned, read or estimated; the message says what was expected."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One unit of an audit: one report and one finding (or `edema_severity`).
+
+    item_id: opaque; all that a page or an address shows. place: its place in the published list.
+    stratum: what the labeler said and how; hidden from readers of the blind queue. call: the
+    labeler's code, hidden likewise. score and reason: why it stands in the repair queue.
+    needed: how many readers it is planned for; conflict rules may ask for more.
+    """
+
+    item_id: str
+    study_id: str
+    finding: str
+    queue: Queue
+    pool: Pool
+    stratum: str
+    place: int
+    call: int | None = None
+    needed: int = 1
+    score: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """What a reader is shown of one study: the report as it is, and its images by path.
+
+    evidence: the label table's records for this study, for after the read.
+    """
+
+    study_id: str
+    report: str
+    images: tuple[tuple[str, str], ...] = ()
+    """(absolute path, view) of each image, frontal first."""
+    evidence: tuple[dict[str, object], ...] = ()
+
+
+@dataclass(frozen=True)
+class Read:
+    """One verdict that stands: not undone, not superseded.
+
+    seconds: from the item's first display to the key. at: UTC, ISO 8601. flags: of the reader.
+    """
+
+    event: int
+    item_id: str
+    study_id: str
+    finding: str
+    queue: Queue
+    pool: Pool
+    reader: str
+    purpose: Purpose
+    verdict: Verdict
+    seconds: float
+    at: str
+    note: str = ""
+    flags: tuple[str, ...] = field(default=())
+    error_class: str | None = None
