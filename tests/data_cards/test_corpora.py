@@ -18,7 +18,7 @@ CARD_PARTS = (
 )
 
 
-@pytest.mark.parametrize("name", ["openi", "covid_chestxray", "image_folder", "report_table"])
+@pytest.mark.parametrize("name", CORPORA)
 def test_a_card_answers_every_question(name):
     text = CORPORA[name].card.read_text(encoding="utf-8")
     _, front_matter, body = text.split("---\n", maxsplit=2)
