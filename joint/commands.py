@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from joint.audit_command import audit
 from joint.benchmark_command import app as benchmark
 from joint.evaluate_command import evaluate
 from joint.lineage_command import lineage
@@ -14,6 +15,7 @@ from joint.plan_command import DEVICE_TFLOPS, describe_run_plan
 from joint.sync_command import sync
 
 app = typer.Typer()
+app.add_typer(audit, name="audit")
 app.add_typer(benchmark, name="benchmark")
 app.command()(lineage)
 app.command()(sync)

@@ -1,0 +1,16 @@
+"""`kerley audit`: the group of the audit room's sub-commands; `serve` is added by joint."""
+
+from __future__ import annotations
+
+import typer
+
+audit = typer.Typer(
+    no_args_is_help=True,
+    help="Read labels blind, and know how wrong the rest of them still are.",
+)
+# One line per sub-command, from its own file: audit.command()(plan_audit).
+
+
+@audit.callback()
+def _group() -> None:
+    """Read labels blind, and know how wrong the rest of them still are."""
