@@ -23,7 +23,7 @@ from joint.subgroups import (
     Subgroup,
     find_gaps,
 )
-from joint.trust_report import TrustCheck
+from joint.trust.check import TrustCheck
 from vision.metrics import METRIC_LABELS
 
 

@@ -35,7 +35,8 @@ from joint.retrieval import Retrieval
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings
 from joint.subgroups import Subgroup, measure_subgroups, read_attributes
-from joint.trust_report import TrustCheck, check_trust
+from joint.trust.check import TrustCheck
+from joint.trust_report import check_trust
 from vision.cache import CacheError
 from vision.finding_metrics import finding_metrics
 from vision.intervals import Interval, finding_intervals

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -23,6 +21,8 @@ from joint.near_reports import NEAR_SHARE, find_near
 from joint.prepare import PreparedData
 from joint.subgroups import NOT_KNOWN
 from joint.targets import severity_targets
+from joint.trust.check import TrustCheck, Verdict
+from joint.trust.leaks import check_patients
 from vision.intervals import Interval, bootstrap
 from vision.weighted_metrics import weighted_auc
 
@@ -31,18 +31,6 @@ METADATA_MARGIN = 0.05
 """Metadata alone that reach this AUC, or come this close to the model's, are warned of."""
 
 ADULT_YEARS = 18
-
-Verdict = Literal["passed", "warning", "error", "not checked"]
-
-
-@dataclass(frozen=True)
-class TrustCheck:
-    """One check: what was found, in words and numbers without ids, and why it matters."""
-
-    name: str
-    verdict: Verdict
-    found: str
-    why: str
 
 
 def check_trust(
@@ -66,18 +54,6 @@ def check_trust(
         check_reports(prepared.studies),
         judge_metadata(auc, model_auc, list(metadata.columns)),
         check_ages(listing, prepared.studies),
-    )
-
-
-def check_patients(studies: pd.DataFrame) -> TrustCheck:
-    """Look for patients in two splits; studies: patient_id and split."""
-    splits = studies.groupby("patient_id")["split"].nunique()
-    shared = int((splits > 1).sum())
-    return TrustCheck(
-        "Patients apart",
-        "error" if shared else "passed",
-        f"{shared:,} of {len(splits):,} patients are in more than one split",
-        "A patient in training and test is recognised, not graded.",
     )
 
 

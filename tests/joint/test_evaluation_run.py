@@ -25,7 +25,7 @@ from joint.predictions import CALIBRATED, PredictionsError
 from joint.prepare import prepare_data
 from joint.run_folder import RunFolder
 from joint.train import main, train
-from joint.trust_report import TrustCheck
+from joint.trust.check import TrustCheck
 from joint.zero_shot import read_prompts
 from tests.joint.test_run import JOINT, change, tiny_run
 from tests.joint.tiny_corpus import (

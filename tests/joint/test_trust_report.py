@@ -11,10 +11,10 @@ import pytest
 
 from data_cards.study import list_studies
 from joint.prepare import PreparedData
+from joint.trust.leaks import check_patients
 from joint.trust_report import (
     check_ages,
     check_images,
-    check_patients,
     check_reports,
     check_trust,
     judge_metadata,

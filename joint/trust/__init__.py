@@ -1,0 +1,1 @@
+"""What can make a test number mean nothing, looked for in the images of any trained run."""
