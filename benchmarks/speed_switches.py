@@ -24,10 +24,11 @@ from joint.batch_stream import batch_reader, move_batch
 from joint.checkpoints import Progress
 from joint.loop import Loop
 from joint.prepare import prepare_data
-from joint.run import build_task, make_accelerator
+from joint.run import build_task
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings
 from joint.speed import SpeedError
+from joint.training.launch import make_accelerator
 
 SWITCHES = {
     "as given": (),
@@ -45,7 +46,7 @@ def build_loops(config: Path, overrides: Sequence[str], folder: Path) -> dict[st
     loops = {}
     for name, switch in SWITCHES.items():
         settings = load_settings(RunSettings, config, [*overrides, *switch])
-        accelerator = make_accelerator(settings)
+        accelerator = make_accelerator(settings.loop)
         task, _ = build_task(settings, prepared, RunFolder(folder), accelerator)
         try:
             loops[name] = Loop(task, accelerator, settings.loop, settings.optimizer)

@@ -15,7 +15,8 @@ from joint.checkpoint_files import DamageError, list_steps, read_state
 from joint.joint_settings import JointTaskSettings
 from joint.predictions import CALIBRATED, read_predictions, report_columns
 from joint.run_folder import RunFolder
-from joint.run_settings import RunSettings, training_values
+from joint.run_settings import RunSettings
+from joint.training.settings import training_values
 from vision.grading_task import GradingTaskSettings
 from vision.intervals import Interval, paired_differences, severity_intervals
 

@@ -14,7 +14,7 @@ from joint.demo_labels import describe_label_worth, sample_labels
 from joint.demo_record import DemoRecord, TestGrades
 from joint.metrics_log import MetricsLog
 from joint.report_content import Cell, Command, Highlight, ReportContent, ResultTable
-from joint.run_settings import hash_training
+from joint.training.settings import hash_training
 from vision.intervals import Interval, paired_differences
 
 SHOWN = (

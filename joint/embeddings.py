@@ -29,10 +29,11 @@ from joint.joint_task import JointTask
 from joint.model import LARGEST_SCALE, JointModel
 from joint.pairs import NO_REPORT
 from joint.prepare import PreparedData
-from joint.run import build_task, make_accelerator
+from joint.run import build_task
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings
 from joint.tokens import encode_reports
+from joint.training.launch import make_accelerator
 from joint.zero_shot import Prompts, average_prompts
 
 WEIGHTS_NAME = "model.safetensors"
@@ -83,7 +84,7 @@ def embed_test_set(
     known = _read(file, key)
     if known is not None:
         return known
-    accelerator = make_accelerator(settings)
+    accelerator = make_accelerator(settings.loop)
     task, _ = build_task(settings, prepared, folder, accelerator)
     model = task.model
     if not (isinstance(task, JointTask) and isinstance(model, JointModel)):

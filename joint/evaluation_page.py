@@ -21,7 +21,7 @@ from joint.evaluation_sections import (
 )
 from joint.html_report import format_cell, make_environment
 from joint.report_content import FIGURE_TEXTS, Cell, Highlight
-from joint.run_settings import hash_training
+from joint.training.settings import hash_training
 from vision.evaluation_figures import interval_chart
 from vision.figure_numbers import save_figure
 from vision.figures import difference_forest

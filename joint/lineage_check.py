@@ -72,7 +72,7 @@ def _check_cache(node: LineageNode, place: Path, *, whole: bool) -> str:
 
 def _check_run(node: LineageNode, place: Path) -> str:
     from joint.run_folder import RunFolder
-    from joint.run_settings import hash_training
+    from joint.training.settings import hash_training
 
     folder = RunFolder(place)
     if not folder.settings_file.is_file():

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import logging
-import sys
-import warnings
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from configs.files import hash_json, write_text
 from data_cards.lineage import Lineage
-from joint.checkpoints import Checkpoints
 from joint.evaluation import (
     Evaluation,
     evaluate_predictions,
@@ -31,8 +26,8 @@ from joint.grader_export import export_grader
 from joint.joint_settings import JointTaskSettings
 from joint.joint_task import JointTask
 from joint.lineage import add_predictions, name_run, record_grader, record_run
-from joint.loop import Loop, LoopReport
-from joint.metrics_log import MetricsLog, find_best
+from joint.loop import LoopReport
+from joint.metrics_log import find_best
 from joint.model_card import write_model_card
 from joint.predictions import (
     add_calibrated,
@@ -43,19 +38,18 @@ from joint.predictions import (
     write_predictions,
 )
 from joint.prepare import PreparedData, grading_data, pair_data, prepare_data, training_texts
-from joint.random_state import seed_process
 from joint.run_changes import check_names
 from joint.run_figures import draw_run
 from joint.run_folder import RunFolder
 from joint.run_lock import lock_run
 from joint.run_record import RunPlace, RunRecord
-from joint.run_settings import RunSettings, hash_recipe, hash_training, training_values
+from joint.run_settings import RunSettings
 from joint.start_weights import StartSettings, hash_start, load_start, load_start_tokenizer
-from joint.stop_request import STOPPED_EXIT_CODE
 from joint.text_encoder import build_text_encoder, build_tokenizer
-from joint.tracking import Tracker
-from joint.tracking_settings import TrackingSettings, public_settings
 from joint.tracking_tables import tabulate_curves
+from joint.training.launch import make_accelerator, prepare_in_turn
+from joint.training.session import RunStart, open_session
+from joint.training.settings import hash_training
 from vision.encoder_weights import hash_encoder_weights
 from vision.encoders import check_encoder
 from vision.grading_task import GradingTask
@@ -92,7 +86,7 @@ def run_training(settings: RunSettings, *, accept: Collection[str] = ()) -> RunR
     check_encoder(settings.task.tower.encoder, settings.data.cache.size)
     load_correction(settings.task.report_to_image)  # a missing file is named before long work
     hash_start(settings.start)
-    accelerator = make_accelerator(settings)
+    accelerator = make_accelerator(settings.loop)
     with lock_run(folder.path, accelerator):
         return _run_locked(settings, folder, accelerator, grades=grades, accept=accept)
 
@@ -105,51 +99,32 @@ def _run_locked(
     grades: pd.Series | None,
     accept: Collection[str],
 ) -> RunResult:
-    prepared = _prepare_in_turn(settings, accelerator)
+    prepared = prepare_in_turn(lambda build: prepare_data(settings.data, build=build), accelerator)
     if accelerator.is_main_process:
         folder.claim(settings, accept)
     accelerator.wait_for_everyone()
     task, hashes = build_task(settings, prepared, folder, accelerator)
     load_start(task.model, settings.start)
     place = RunPlace(settings, folder, prepared, hashes)
-    loop = Loop(task, accelerator, settings.loop, settings.optimizer)
-    # From here on random numbers (dropout) are each process's own; a checkpoint brings its own.
-    seed_process(settings.seed, accelerator.process_index)
-    checkpoints = Checkpoints(
-        folder.checkpoints,
-        {**hashes, "settings": training_values(settings)},
-        keep=settings.loop.keep_checkpoints,
-        accept=accept,
-    )
-    start = loop.resume(checkpoints)
-    log = MetricsLog(folder.metrics)
-    if accelerator.is_main_process:
-        log.keep_until(start)
-        folder.write_accepted(checkpoints.accepted)
-        record_run(place)
-    is_finished = start >= settings.loop.steps and folder.card.is_file()
-    mirrored = accelerator.is_main_process and not is_finished
-    with _tracking(place, log, is_mirrored=mirrored) as tracker:
-
-        def record(kind: str, step: int, values: Mapping[str, float | None]) -> None:
-            if accelerator.is_main_process:
-                tracker.log(log.append(kind, step, values))
-
-        report = loop.run(checkpoints, record)
+    start = RunStart(settings, folder, hashes, accept)
+    with open_session(task, start, accelerator) as session:
+        if accelerator.is_main_process:
+            record_run(place)
+        report = session.train()
         if report.interrupted:
-            tracker.finish(exit_code=STOPPED_EXIT_CODE)
             return RunResult(folder, report)
-        step = checkpoints.load_best(accelerator, task)
-        outputs = loop.predict(evaluation_rows(prepared))
-        weights = accelerator.get_state_dict(loop.model)
+        step = session.load_best()
+        outputs = session.loop.predict(evaluation_rows(prepared))
+        weights = accelerator.get_state_dict(session.loop.model)
         grading = task.grading if isinstance(task, JointTask) else task
         frame = tabulate_predictions(outputs, prepared, grading.data, settings.task.tower.findings)
         frame = add_reported(frame, grading.transition)
         made = _evaluate(place, frame, outputs, grades)
-        record("evaluate", step, made.evaluation.numbers())
+        session.record("evaluate", step, made.evaluation.numbers())
+        tracker = session.tracker
         if accelerator.is_main_process:
             tables = tabulate_curves(made.predictions, grades)
-            tracker.log_result(step, tables, find_best(log.rows()))
+            tracker.log_result(step, tables, find_best(session.log.rows()))
             lineage = _write_result(made, weights)
             sources = {"grader": folder.grader, "predictions": folder.predictions}
             tracker.log_artifacts(lineage, sources)
@@ -165,28 +140,6 @@ def _write_result(made: RunRecord, weights: Mapping[str, torch.Tensor]) -> Linea
     whole = record_grader(folder, lineage)
     write_model_card(made, draw_run(folder, made.predictions))
     return whole
-
-
-def make_accelerator(settings: RunSettings) -> Accelerator:
-    """Set up this process's place in the launch; precision is the run's, not the launcher's."""
-    if settings.loop.threads is not None:
-        torch.set_num_threads(settings.loop.threads)
-    distributed = DistributedDataParallelKwargs(
-        find_unused_parameters=False, gradient_as_bucket_view=True
-    )
-    # The first convolution has one channel: two layouts of the same bytes, which DDP warns of.
-    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-    return Accelerator(
-        cpu=not torch.accelerator.is_available(),
-        mixed_precision=settings.loop.mixed_precision,
-        kwargs_handlers=[distributed],
-    )
-
-
-def leave_launch() -> None:
-    """Close what connects the processes; without it some abort on their way out."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
 
 
 def build_task(
@@ -208,16 +161,6 @@ def build_task(
     pairs = pair_data(prepared, tokenizer, max_tokens=kind.text.max_tokens, sections=kind.sections)
     text = build_text_encoder(kind.text, tokenizer)
     return JointTask(kind, images, pairs, text, seed=settings.seed), hashes
-
-
-def _prepare_in_turn(settings: RunSettings, accelerator: Accelerator) -> PreparedData:
-    """Let the main process make what is missing, and the others read it then."""
-    if accelerator.is_main_process:
-        prepared = prepare_data(settings.data, build=True)
-        accelerator.wait_for_everyone()
-        return prepared
-    accelerator.wait_for_everyone()
-    return prepare_data(settings.data, build=False)
 
 
 def _load_tokenizer(
@@ -271,20 +214,3 @@ def _limit_risk(
     except MetricsError as error:
         logger.warning("evaluation.largest_risk: %s", error)
         return None
-
-
-@contextmanager
-def _tracking(place: RunPlace, log: MetricsLog, *, is_mirrored: bool) -> Iterator[Tracker]:
-    settings = place.settings
-    tracking = settings.tracking if is_mirrored else TrackingSettings(wandb="disabled")
-    tracker = Tracker(
-        place.folder.path,
-        tracking,
-        config=public_settings(settings) | {f"hash.{k}": v for k, v in place.hashes.items()},
-        group=hash_recipe(settings)[:12],
-    )
-    tracker.catch_up(log.rows())
-    try:
-        yield tracker
-    finally:
-        tracker.finish(exit_code=int(sys.exc_info()[0] is not None))

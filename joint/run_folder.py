@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from configs.files import write_json
 from configs.settings import load_settings, save_settings
 from joint.checkpoint_files import DamageError, list_steps, read_state
 from joint.run_changes import explain_refusal, find_changes
-from joint.run_settings import RunSettings, training_values
+from joint.run_settings import RunSettings
+from joint.training.settings import TrainingSettings, training_values
 
 
 class RunFolderError(ValueError):
@@ -45,7 +46,7 @@ class RunFolder:
         self.accepted = path / "resumed_with.json"
 
     @classmethod
-    def of(cls, settings: RunSettings) -> RunFolder:
+    def of(cls, settings: TrainingSettings) -> Self:
         """Name the folder of a run: `<out>/<name>`."""
         return cls(settings.out / settings.name)
 
@@ -55,7 +56,7 @@ class RunFolder:
             raise RunFolderError(f"{self.path}: not a run folder, settings.yaml is missing")
         return load_settings(RunSettings, self.settings_file)
 
-    def check_claim(self, settings: RunSettings, accept: Collection[str] = ()) -> None:
+    def check_claim(self, settings: TrainingSettings, accept: Collection[str] = ()) -> None:
         """Raise RunFolderError when a run with other training settings has begun here.
 
         accept: names of what may differ; see `run_changes.CHANGES`.
@@ -70,7 +71,7 @@ class RunFolder:
             if refusal is not None:
                 raise RunFolderError(refusal)
 
-    def claim(self, settings: RunSettings, accept: Collection[str] = ()) -> None:
+    def claim(self, settings: TrainingSettings, accept: Collection[str] = ()) -> None:
         """Write the complete settings of the run that works here from now on."""
         self.check_claim(settings, accept)
         self.path.mkdir(parents=True, exist_ok=True)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from configs.files import hash_json
 from configs.settings import Settings
 from data_cards.corpora import find_corpus
 from joint.joint_settings import JointTaskSettings
-from joint.loop import LoopSettings
-from joint.optimizer import OptimizerSettings
 from joint.start_weights import StartSettings
-from joint.tracking_settings import TrackingSettings
+from joint.training.settings import TrainingSettings
 from vision.cache import CacheSettings
 from vision.grading_task import GradingTaskSettings
 from vision.uncertain_labels import SoftSettings, UncertainSettings
@@ -85,63 +82,22 @@ class EvaluationSettings(Settings):
         return self
 
 
-class RunSettings(Settings):
-    """Everything one run needs; written complete into its folder `<out>/<name>`.
+class RunSettings(TrainingSettings):
+    """Everything one run of a severity task needs.
 
     start: another run, whose weights this one begins with.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    out: Path = Path("runs")
-    seed: int = Field(0, ge=0, lt=2**32)
+    UNTRAINED: ClassVar[dict[str, Any]] = TrainingSettings.UNTRAINED | {
+        "start": {"run": True},
+        "data": {"root": True, "work": True, "workers": True, "labels": {"path": True}},
+        "task": {
+            "tower": {"encoder": {"weights": {"path": True}}},
+            "report_to_image": {"path": True},
+        },
+    }
+
     data: DataSettings
     task: Annotated[JointTaskSettings | GradingTaskSettings, Field(discriminator="kind")]
     start: StartSettings | None = None
-    optimizer: OptimizerSettings = OptimizerSettings()
-    loop: LoopSettings = LoopSettings()
-    tracking: TrackingSettings = TrackingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
-
-
-UNTRAINED = {
-    "out": True,
-    "start": {"run": True},
-    "tracking": True,
-    "evaluation": True,
-    "data": {"root": True, "work": True, "workers": True, "labels": {"path": True}},
-    "loop": {
-        "threads": True,
-        "evaluation_batch": True,
-        "checkpoint_every": True,
-        "checkpoint_minutes": True,
-        "keep_checkpoints": True,
-    },
-    "task": {"tower": {"encoder": {"weights": {"path": True}}}, "report_to_image": {"path": True}},
-}
-"""Settings that do not change the weights; the data behind the paths has hashes of its own."""
-
-
-def training_values(settings: RunSettings) -> dict[str, Any]:
-    """Give the settings that decide the weights, flat: `optimizer.learning_rate` → value."""
-    values: dict[str, Any] = {}
-    _flatten(settings.model_dump(mode="json", exclude=UNTRAINED), "", values)  # type: ignore[arg-type]
-    return values
-
-
-def hash_training(settings: RunSettings) -> str:
-    """Name what decides the weights; a run goes on only under the same name."""
-    return hash_json(training_values(settings))
-
-
-def hash_recipe(settings: RunSettings) -> str:
-    """Name what runs with other seeds, under other names, have in common."""
-    values = training_values(settings)
-    return hash_json({name: values[name] for name in values if name not in ("seed", "name")})
-
-
-def _flatten(value: Any, name: str, values: dict[str, Any]) -> None:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            _flatten(inner, f"{name}.{key}" if name else str(key), values)
-    else:
-        values[name] = value

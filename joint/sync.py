@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from joint.lineage import read_lineage
 from joint.run_folder import RunFolder
-from joint.run_settings import hash_recipe
 from joint.tracking_artifacts import ALIAS_DIGITS
 from joint.tracking_lineage import (
     Server,
@@ -20,6 +19,7 @@ from joint.tracking_lineage import (
     tell_evaluation,
 )
 from joint.tracking_wandb import RunName, make_environment
+from joint.training.settings import hash_recipe
 
 
 class Sent(NamedTuple):

@@ -19,12 +19,13 @@ from joint.loop import Loop
 from joint.model import JointModel
 from joint.prepare import prepare_data
 from joint.random_state import seed_process
-from joint.run import build_task, make_accelerator
+from joint.run import build_task
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings
 from joint.step_flops import StepFlops, count_flops, measure_peak
 from joint.step_timing import StepTimes, Training, time_training
 from joint.task import Batch
+from joint.training.launch import make_accelerator
 
 Placed = tuple[GlobalBatch, Batch]
 ENDLESS = 10**9
@@ -122,7 +123,7 @@ def time_run(
     would make it. kept: batches that are replayed; as many lie on the device.
     """
     prepared = prepare_data(settings.data)
-    accelerator = make_accelerator(settings)
+    accelerator = make_accelerator(settings.loop)
     tally = Tally()
     with tempfile.TemporaryDirectory() as temporary:
         folder = RunFolder(Path(temporary))

@@ -8,11 +8,11 @@ from joint.evaluation import Evaluation
 from joint.metrics_log import MetricsLog, find_best
 from joint.predictions import read_predictions
 from joint.run_folder import RunFolder
-from joint.run_settings import hash_recipe
 from joint.tracking import Tracker
 from joint.tracking_artifacts import ALIAS_DIGITS
 from joint.tracking_settings import public_settings
 from joint.tracking_tables import tabulate_curves
+from joint.training.settings import hash_recipe
 
 
 def mirror_evaluation(

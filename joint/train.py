@@ -13,10 +13,11 @@ from configs.settings import load_settings
 from joint.controls import CONTROLS, derive_control
 from joint.evaluation import Evaluation
 from joint.html_report import format_cell
-from joint.run import RunResult, leave_launch, run_training
+from joint.run import RunResult, run_training
 from joint.run_changes import ACCEPT_OPTION
 from joint.run_settings import RunSettings
 from joint.stop_request import STOPPED_EXIT_CODE
+from joint.training.launch import leave_launch
 from vision.metrics import METRIC_LABELS
 
 INTERRUPTED_EXIT_CODE = STOPPED_EXIT_CODE

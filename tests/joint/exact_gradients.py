@@ -25,7 +25,7 @@ from joint.loop import share_sizes
 from joint.losses import contrastive_loss
 from joint.optimizer import build_optimizer
 from joint.pair_rows import PairRows, gather_pairs
-from joint.run import leave_launch
+from joint.training.launch import leave_launch
 from tests.joint.contrastive_cases import CONTRASTIVE_LOSSES
 from tests.joint.tiny import TINY_OPTIMIZER, tiny_joint_task, tiny_loop
 

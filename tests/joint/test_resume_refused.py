@@ -121,7 +121,7 @@ import errno
 import sys
 from pathlib import Path
 from joint import checkpoints
-from joint.run import leave_launch
+from joint.training.launch import leave_launch
 from tests.joint.tiny import tiny_grading_task, tiny_loop
 
 loop = tiny_loop(tiny_grading_task(), steps=6, evaluate_every=100, checkpoint_every=2)

@@ -10,7 +10,7 @@ from configs.files import hash_file
 from data_cards.corpora import CORPORA
 from joint.checkpoints import CheckpointError
 from joint.run import run_training
-from joint.run_settings import hash_training
+from joint.training.settings import hash_training
 from tests.joint.test_run import GRADING, tiny_run
 from tests.joint.tiny_corpus import TINY_CORPUS, write_tiny
 from vision.grader import Grader

@@ -13,8 +13,8 @@ from data_cards.corpora import CORPORA
 from joint.checkpoints import CheckpointError
 from joint.model import JointModelError
 from joint.run import run_training
-from joint.run_settings import hash_training
 from joint.start_weights import StartError
+from joint.training.settings import hash_training
 from tests.joint.test_run import change, tiny_run
 from tests.joint.tiny import TEXT, joint_settings, tiny_joint_task
 from tests.joint.tiny_corpus import TINY_CORPUS, write_tiny

@@ -12,13 +12,13 @@ from configs.settings import save_settings
 from data_cards.corpora import CORPORA
 from data_cards.lineage import Lineage, LineageNode
 from joint.run_folder import RunFolder
-from joint.run_settings import hash_recipe
 from joint.sync import find_runs, sync_run
 from joint.tracking import Tracker
 from joint.tracking_artifacts import blind_predictions, describe_artifact, plan_lineage
 from joint.tracking_lineage import SyncError, WandbServer, replay_lineage
 from joint.tracking_settings import TrackingSettings
 from joint.tracking_wandb import RunName
+from joint.training.settings import hash_recipe
 from tests.joint.test_run import tiny_run
 from tests.joint.tiny_corpus import TINY_CORPUS
 

@@ -19,10 +19,11 @@ from joint.lineage import read_lineage
 from joint.metrics_log import MetricsLog, find_best
 from joint.predictions import read_predictions
 from joint.run_folder import RunFolder
-from joint.run_settings import RunSettings, hash_recipe
+from joint.run_settings import RunSettings
 from joint.tracking_evaluation import mirror_evaluation
 from joint.tracking_tables import tabulate_curves
 from joint.train import main
+from joint.training.settings import hash_recipe
 from tests.joint import tiny_corpus
 from tests.joint.mirror import (
     artifacts,

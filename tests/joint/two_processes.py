@@ -13,7 +13,7 @@ import torch
 from accelerate import Accelerator
 
 from joint.joint_settings import JointLossSettings
-from joint.run import leave_launch
+from joint.training.launch import leave_launch
 from tests.joint.tiny import tiny_joint_task, train, weights_of
 from vision.batches import BatchSettings
 from vision.noise_robust_losses import ElrSettings
