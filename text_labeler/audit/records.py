@@ -95,3 +95,56 @@ class Read:
     note: str = ""
     flags: tuple[str, ...] = field(default=())
     error_class: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a reader says of an item. seconds: from its first display to the key, at least 0.
+
+    error_class: one of ERROR_CLASSES; an adjudicator must choose one, nobody else gives one.
+    """
+
+    verdict: Verdict
+    seconds: float = 0.0
+    note: str = ""
+    flags: tuple[str, ...] = ()
+    error_class: str | None = None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """An item held for a reader until `expires` (seconds since 1970). purpose: not for his eyes."""
+
+    item: Item
+    reader: str
+    purpose: Purpose
+    expires: float
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a queue is, in reads as planned, and one reader's part of it.
+
+    Re-reads are left out of `planned` and `done`: a number that grew with a read would tell its
+    reader that it went against the labeler. mine: the reader's standing reads of every purpose.
+    seconds: his median time per read, None before the first.
+    """
+
+    planned: int
+    done: int
+    mine: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class PastRead:
+    """A read of a reader's own history; `stands` is False once it was undone."""
+
+    event: int
+    item_id: str
+    finding: str
+    queue: Queue
+    verdict: Verdict
+    note: str
+    at: str
+    stands: bool

@@ -1,0 +1,144 @@
+"""What stands by an audit's log: reads that were not undone, re-reads asked for, reads still open.
+
+Events are only ever added, so this mirror of the log is brought up to date by the events after
+the last one seen; every rule about who may read what is asked of it, on either database.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from text_labeler.audit.conflicts import Reread, plan_rereads
+from text_labeler.audit.events import Event
+from text_labeler.audit.records import Item, Purpose, Queue, Read
+
+
+class Request(NamedTuple):
+    """A re-read that the log asks for. cause: the read after which it was."""
+
+    reread: Reread
+    cause: int
+
+
+class Standing:
+    """The items of an audit, and what its log says of them up to the event `seq`.
+
+    reads: the standing reads by event. items: in their published order. seed: of the decoys.
+    """
+
+    def __init__(self, items: Iterable[Item], seed: int) -> None:
+        ordered = sorted(items, key=lambda item: (item.place, item.item_id))
+        self.items = {item.item_id: item for item in ordered}
+        self.seed = seed
+        self.seq = 0
+        self.reads: dict[int, Read] = {}
+        self._of_item: dict[str, dict[int, Read]] = {}
+        self._requests: dict[str, list[Request]] = {}
+        self._open = {item.item_id for item in ordered}
+
+    def apply(self, event: Event) -> None:
+        """Take in the next event of the log."""
+        if event.kind == "read":
+            read = _make_read(event, self.items[event.item_id or ""])
+            self.reads[event.seq] = read
+            self._of_item.setdefault(read.item_id, {})[event.seq] = read
+            self._look(read.item_id)
+        elif event.kind == "undo":
+            self._take_back(event.supersedes or 0)
+        elif event.kind == "reread":
+            reread = Reread(event.item_id or "", event.body["purpose"])
+            request = Request(reread, event.body["cause"])
+            self._requests.setdefault(reread.item_id, []).append(request)
+            self._look(reread.item_id)
+        self.seq = event.seq
+
+    def reads_of(self, item_id: str) -> list[Read]:
+        """Return an item's standing reads in the order in which they were made."""
+        return list(self._of_item.get(item_id, {}).values())
+
+    def has_read(self, reader: str, item_id: str) -> bool:
+        """Whether a read of this reader stands for an item."""
+        return any(read.reader == reader for read in self._of_item.get(item_id, {}).values())
+
+    def last_read(self, reader: str) -> Read | None:
+        """Return the reader's latest standing read, of any item."""
+        mine = (read for read in reversed(self.reads.values()) if read.reader == reader)
+        return next(mine, None)
+
+    def list_open(self, queue: Queue) -> list[Item]:
+        """Return the items that still need a read, in published order."""
+        return [
+            item
+            for item in self.items.values()
+            if item.queue == queue and item.item_id in self._open
+        ]
+
+    def list_purposes(self, item_id: str, held: Sequence[Purpose] = ()) -> list[Purpose]:
+        """Return what an item still needs reads for, beside its reads and those held by others."""
+        filled = Counter(read.purpose for read in self.reads_of(item_id)) + Counter(held)
+        left: list[Purpose] = []
+        for purpose in self._list_wanted(item_id):
+            if filled[purpose]:
+                filled[purpose] -= 1
+            else:
+                left.append(purpose)
+        return left
+
+    def plan_requests(self) -> list[Reread]:
+        """Return the re-reads that the standing reads call for and the log doesn't ask for yet."""
+        asked = {request.reread for item_id in self._requests for request in self._valid(item_id)}
+        called = plan_rereads(list(self.items.values()), list(self.reads.values()), self.seed)
+        return [reread for reread in called if reread not in asked]
+
+    def list_requests(self) -> list[Reread]:
+        """Return the re-reads that the log asks for, read or not."""
+        return [r.reread for item_id in self._requests for r in self._valid(item_id)]
+
+    def _list_wanted(self, item_id: str) -> list[Purpose]:
+        needed = self.items[item_id].needed
+        seconds: list[Purpose] = ["second"] * (needed - 1)
+        asked = [request.reread.purpose for request in self._valid(item_id)]
+        return ["first", *seconds, *asked]
+
+    def _valid(self, item_id: str) -> list[Request]:
+        """Return an item's requests; one whose cause was undone is void unless it was read."""
+        given = self._of_item.get(item_id, {}).values()
+        return [
+            request
+            for request in self._requests.get(item_id, [])
+            if request.cause in self.reads
+            or any(read.purpose == request.reread.purpose for read in given)
+        ]
+
+    def _take_back(self, seq: int) -> None:
+        read = self.reads.pop(seq)
+        del self._of_item[read.item_id][seq]
+        self._look(read.item_id)
+        for item_id, requests in self._requests.items():
+            if any(request.cause == seq for request in requests):
+                self._look(item_id)
+
+    def _look(self, item_id: str) -> None:
+        (self._open.add if self.list_purposes(item_id) else self._open.discard)(item_id)
+
+
+def _make_read(event: Event, item: Item) -> Read:
+    body = event.body
+    return Read(
+        event=event.seq,
+        item_id=item.item_id,
+        study_id=item.study_id,
+        finding=item.finding,
+        queue=item.queue,
+        pool=item.pool,
+        reader=event.reader,
+        purpose=body["purpose"],
+        verdict=body["verdict"],
+        seconds=body["seconds"],
+        at=event.at,
+        note=body["note"],
+        flags=tuple(body["flags"]),
+        error_class=body["error_class"],
+    )

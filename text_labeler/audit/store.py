@@ -1,0 +1,287 @@
+"""The store of an audit: gives items to readers, records what they say, and forgets nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from types import TracebackType
+
+import sqlalchemy as sa
+
+from text_labeler.audit import plan_store
+from text_labeler.audit.answers import check_answer
+from text_labeler.audit.conflicts import Reread
+from text_labeler.audit.database import Database
+from text_labeler.audit.events import (
+    STORE,
+    Draft,
+    Event,
+    append,
+    find_event,
+    read_events,
+    read_rows,
+    verify_chain,
+)
+from text_labeler.audit.leases import Wish, find_purpose, hold_again, hold_next, release
+from text_labeler.audit.mirror import Mirror
+from text_labeler.audit.records import (
+    Answer,
+    Assignment,
+    AuditError,
+    Document,
+    Item,
+    PastRead,
+    Progress,
+    Queue,
+    Read,
+)
+from text_labeler.audit.standing import Standing
+
+LEASE_SECONDS = 600.0
+"""How long an item is held for a reader who does not answer."""
+
+
+class AuditStore:
+    """An audit's database with the rules of who reads what; safe for threads and processes.
+
+    Each call is one transaction: what it returned is on the disk. All calls raise AuditError for
+    what the rules refuse and for what the database can't do (a full disk, a lost server).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Callable[[], float] = time.time,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
+        self.database = database
+        self.clock = clock
+        self.lease_seconds = lease_seconds
+        self._mirror = Mirror(database)
+
+    @classmethod
+    def create(cls, place: str | Path) -> AuditStore:
+        """Make a new audit: in a folder (SQLite), or in a PostgreSQL database given by its URL."""
+        database = Database(place)
+        database.create()
+        return cls(database)
+
+    @classmethod
+    def open(cls, place: str | Path, *, lease_seconds: float = LEASE_SECONDS) -> AuditStore:
+        """Open an audit that stands; raises AuditError for what is none, or is damaged."""
+        database = Database(place)
+        database.check()
+        return cls(database, lease_seconds=lease_seconds)
+
+    def add_plan(
+        self, plan_json: str, items: Sequence[Item], documents: Iterable[Document]
+    ) -> Event:
+        """Store the one plan of this audit, with what is to be read, and log their hashes."""
+        with self._mirror.writing() as (connection, _):
+            body = plan_store.write_plan(connection, plan_json, items, documents)
+            draft = Draft(reader=STORE, kind="plan", idem="plan", body=body)
+            return append(connection, draft, self.clock())
+
+    def plan(self) -> str:
+        """Return the plan's JSON as it was given."""
+        with self.database.reading() as connection:
+            found = plan_store.read_plan(connection)
+        if found is None:
+            raise AuditError(f"{self.database.place}: the audit has no plan yet")
+        return found
+
+    def items(self) -> list[Item]:
+        """Return all items in their published order."""
+        with self._mirror.reading() as (_, standing):
+            return list(standing.items.values())
+
+    def item(self, item_id: str) -> Item:
+        """Return one item; raises AuditError for an id that the plan doesn't have."""
+        with self._mirror.reading() as (_, standing):
+            return _find(standing, item_id)
+
+    def document(self, study_id: str) -> Document:
+        """Return what is shown of a study; raises AuditError where the audit doesn't have it."""
+        with self.database.reading() as connection:
+            return plan_store.read_document(connection, study_id)
+
+    def claim(
+        self,
+        reader: str,
+        *,
+        queue: Queue,
+        adjudicate: bool = False,
+        skip: Collection[str] = (),
+    ) -> Assignment | None:
+        """Hold the next item for a reader; None when nothing is left for him.
+
+        An item that he holds already comes first, so that a page shown again shows the same; an
+        item whose read he undid comes before those. Never an item that he has read, nor one that
+        enough others read or hold. adjudicate: items on which readers differ, and only these.
+        skip: item ids to pass over, such as those held for the pages to come.
+        """
+        if not reader or reader == STORE:
+            raise AuditError(f"a reader needs a name, and another than {STORE!r}")
+        wish = Wish(reader, queue, adjudicate, skip)
+        with self._mirror.writing() as (connection, standing):
+            now = self.clock()
+            until = now + self.lease_seconds
+            return hold_next(connection, standing, wish, now=now, until=until)
+
+    def record(self, reader: str, item_id: str, answer: Answer, *, idem: str) -> Event:
+        """Log a reader's answer to an item that he holds, and ask for the re-reads it calls for.
+
+        idem: names the press of a key; the same answer sent again with it is the same event.
+        """
+        with self._mirror.writing() as (connection, standing):
+            now = self.clock()
+            item = _find(standing, item_id)
+            key = f"{reader}/{idem}"
+            sent = _find_sent(connection, Draft(reader, "read", key, item_id, asdict(answer)))
+            if sent is not None:
+                return sent
+            if standing.has_read(reader, item_id):
+                raise AuditError("this reader has read the item already; undo comes first")
+            purpose = find_purpose(connection, standing, item_id, reader, now=now)
+            check_answer(item, purpose, answer)
+            body = {**asdict(answer), "purpose": purpose, "flags": list(answer.flags)}
+            event = append(connection, Draft(reader, "read", key, item_id, body), now)
+            release(connection, item_id, reader)
+            standing.apply(event)
+            if item.queue == "blind":
+                _ask_again(connection, standing, event, now)
+            return event
+
+    def undo(self, reader: str, *, idem: str) -> Event:
+        """Take back the reader's latest standing read, of whatever item; both events stay.
+
+        The item is held for him again and comes first. Called again it goes further back.
+        """
+        with self._mirror.writing() as (connection, standing):
+            now = self.clock()
+            key = f"{reader}/{idem}"
+            sent = _find_sent(connection, Draft(reader, "undo", key))
+            if sent is not None:
+                return sent
+            read = standing.last_read(reader)
+            if read is None:
+                raise AuditError("there is no read of this reader to undo")
+            draft = Draft(reader, "undo", key, read.item_id, supersedes=read.event)
+            event = append(connection, draft, now)
+            until = now + self.lease_seconds
+            held = (read.item_id, reader, read.purpose)
+            hold_again(connection, held, now=now, until=until)
+            standing.apply(event)
+            return event
+
+    def reads(self) -> list[Read]:
+        """Return the reads that stand, of both queues, in the order in which they were made."""
+        with self._mirror.reading() as (_, standing):
+            return list(standing.reads.values())
+
+    def reads_of(self, item_id: str) -> list[Read]:
+        """Return the standing reads of one item: for an adjudicator, never for a blind reader."""
+        with self._mirror.reading() as (_, standing):
+            return standing.reads_of(_find(standing, item_id).item_id)
+
+    def rereads(self) -> list[Reread]:
+        """Return the re-reads asked for so far, read or not: for the lead, never for a reader."""
+        with self._mirror.reading() as (_, standing):
+            return standing.list_requests()
+
+    def history(self, reader: str, n: int) -> list[PastRead]:
+        """Return a reader's last `n` reads, the latest first, with those that he undid."""
+        with self._mirror.reading() as (connection, standing):
+            events = read_events(connection, reader=reader, kind="read", last=n)
+            return [_tell_past(event, standing) for event in reversed(events)]
+
+    def progress(self, reader: str, *, queue: Queue = "blind") -> Progress:
+        """Say how far a queue is, and this reader with it."""
+        with self._mirror.reading() as (_, standing):
+            planned = [item for item in standing.items.values() if item.queue == queue]
+            done = sum(min(item.needed, len(standing.reads_of(item.item_id))) for item in planned)
+            reads = standing.reads.values()
+            mine = [read for read in reads if read.queue == queue and read.reader == reader]
+        pace = median(read.seconds for read in mine) if mine else None
+        return Progress(sum(item.needed for item in planned), done, len(mine), pace)
+
+    def events(self) -> list[Event]:
+        """Return the whole log."""
+        with self.database.reading() as connection:
+            return read_events(connection)
+
+    def verify(self) -> str:
+        """Return the hash of the log's last event; raises AuditError naming the first bad one.
+
+        Whatever byte of the log, the plan, an item or a document was changed is found; that the
+        last events were removed, or all of them written anew, only by who kept an earlier hash.
+        """
+        with self.database.reading() as connection:
+            head = verify_chain(read_rows(connection))
+            logged = read_events(connection, kind="plan")
+            found = plan_store.hash_contents(connection)
+        for part, value in (logged[0].body if logged else {}).items():
+            if found.get(part) != value:
+                raise AuditError(f"the audit's {part} are not those that event 1 logged")
+        return head
+
+    def close(self) -> None:
+        """Close the database's connections."""
+        self.database.close()
+
+    def __enter__(self) -> AuditStore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _find(standing: Standing, item_id: str) -> Item:
+    item = standing.items.get(item_id)
+    if item is None:
+        raise AuditError("the audit's plan has no item of the id that was given")
+    return item
+
+
+def _find_sent(connection: sa.Connection, draft: Draft) -> Event | None:
+    """Return the event that was sent before with the same key; refuse a key of something else."""
+    sent = find_event(connection, draft.idem)
+    if sent is None:
+        return None
+    is_same = (sent.reader, sent.kind) == (draft.reader, draft.kind)
+    if draft.kind == "read":
+        is_same = is_same and sent.item_id == draft.item_id
+        is_same = is_same and sent.body["verdict"] == draft.body["verdict"]
+    if not is_same:
+        raise AuditError("this key was recorded already with another answer; undo changes it")
+    return sent
+
+
+def _ask_again(connection: sa.Connection, standing: Standing, cause: Event, now: float) -> None:
+    for number, (item_id, purpose) in enumerate(standing.plan_requests()):
+        body = {"purpose": purpose, "cause": cause.seq}
+        draft = Draft(STORE, "reread", f"reread-{cause.seq}-{number}", item_id, body)
+        standing.apply(append(connection, draft, now))
+
+
+def _tell_past(event: Event, standing: Standing) -> PastRead:
+    item = standing.items[event.item_id or ""]
+    return PastRead(
+        event=event.seq,
+        item_id=item.item_id,
+        finding=item.finding,
+        queue=item.queue,
+        verdict=event.body["verdict"],
+        note=event.body["note"],
+        at=event.at,
+        stands=event.seq in standing.reads,
+    )
