@@ -24,17 +24,23 @@ def hash_encoder_weights(settings: object) -> dict[str, str]:
     return {"encoder_weights": _hash(settings.weights.path)}
 
 
-def load_encoder_weights(network: nn.Module, needed: Set[str], settings: WeightSettings) -> None:
+def load_encoder_weights(
+    network: nn.Module,
+    needed: Set[str],
+    settings: WeightSettings,
+    *,
+    ignored: Set[str] = frozenset(),
+) -> None:
     """Load the `needed` names of `network` from the file of `settings`.
 
     Names of the network that are not needed (its classifier's) may be there with any shape and
-    are left alone. Raises EncoderError for a file that is no safetensors file, has another
-    SHA-256 than settings name, lacks a needed name, has one that the network doesn't know, or
-    has another shape; nothing is loaded then.
+    are left alone, as are those below the parts that `ignored` names. Raises EncoderError for a
+    file that is no safetensors file, has another SHA-256 than settings name, lacks a needed name,
+    has one that the network doesn't know, or has another shape; nothing is loaded then.
     """
     state = _read(settings)
     own = network.state_dict()
-    heads = {name.partition(".")[0] for name in own.keys() - needed}
+    heads = {name.partition(".")[0] for name in own.keys() - needed} | ignored
     heads -= {name.partition(".")[0] for name in needed}
     unexpected = [n for n in state if n not in own and n.partition(".")[0] not in heads]
     missing = [n for n in needed if n not in state and not n.endswith(COUNTER)]

@@ -115,9 +115,7 @@ def build_image_encoder(
     trunk = _take_grey(cut, settings, found)
     if not DROPOUT_ARGUMENTS & settings.arguments.keys():
         _silence_dropout(trunk)
-    replace_norm = NORM_REPLACEMENTS[settings.norm]
-    if replace_norm is not None:
-        _replace_batch_norms(trunk, replace_norm)
+    replace_batch_norms(trunk, settings.norm)
     return ImageEncoder(trunk, int(features.shape[1]), side=side)
 
 
@@ -250,12 +248,17 @@ NORM_REPLACEMENTS: dict[str, Callable[[nn.BatchNorm2d], nn.Module] | None] = {
 }
 
 
-def _replace_batch_norms(trunk: nn.Module, replace: Callable[[nn.BatchNorm2d], nn.Module]) -> None:
+def replace_batch_norms(trunk: nn.Module, norm: str) -> None:
+    """Put another norm in the place of every batch norm inside of `trunk`; `batch` keeps them."""
+    replace = NORM_REPLACEMENTS[norm]
+    if replace is None:
+        return
     norms = [(n, m) for n, m in trunk.named_modules() if isinstance(m, nn.BatchNorm2d)]
-    for name, norm in norms:
+    for name, module in norms:
         # timm's norms carry their activation.
-        rest = [part for part in norm.children() if not isinstance(part, nn.Identity)]
-        set_module(trunk, name, nn.Sequential(replace(norm), *rest) if rest else replace(norm))
+        rest = [part for part in module.children() if not isinstance(part, nn.Identity)]
+        put = replace(module)
+        set_module(trunk, name, nn.Sequential(put, *rest) if rest else put)
 
 
 def _mark_channels_last(images: Tensor) -> Tensor:

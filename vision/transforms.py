@@ -36,6 +36,24 @@ def prepare_images(images: Tensor) -> Tensor:
     return images.unsqueeze(1).to(torch.float32).div_(255.0).sub_(MEAN).div_(DEVIATION)
 
 
+def augment_pairs(
+    images: Tensor, masks: Tensor, settings: AugmentSettings, seeds: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Change images as `augment_images` does, and move their masks, uint8 [n, h, w], alike.
+
+    A mask takes its nearest value, as values between two of its own would mean nothing; what comes
+    from outside of the picture is 0.
+    """
+    changed = augment_images(images, settings, seeds)
+    if not len(images):
+        return changed, masks
+    columns = _draw(images, seeds)
+    grid = _sampling_grid(_place_anew(columns, settings), images.shape[2], images.shape[3])
+    values = masks.unsqueeze(1).to(images.dtype)
+    moved = grid_sample(values, grid, mode="nearest", padding_mode="zeros", align_corners=False)
+    return changed, moved.squeeze(1).to(masks.dtype)
+
+
 def augment_images(images: Tensor, settings: AugmentSettings, seeds: Sequence[int]) -> Tensor:
     """Change prepared images [n, 1, h, w], each by its own seed alone.
 
@@ -48,15 +66,9 @@ def augment_images(images: Tensor, settings: AugmentSettings, seeds: Sequence[in
         raise ValueError(f"{len(seeds)} seeds for {len(images)} images; expected one each")
     if not len(images):
         return images
-    draws = np.stack([np.random.default_rng(seed).uniform(-1.0, 1.0, 7) for seed in seeds])
-    columns = torch.from_numpy(draws).to(images.device, images.dtype).unbind(dim=1)
-    rotation, down, right, scale, gain, gamma, contrast = columns
-    matrix = _affine(
-        rotation * math.radians(settings.rotation_degrees),
-        1.0 + scale * settings.scale,
-        2.0 * settings.shift * torch.stack([right, down], dim=1),
-    )
-    grid = _sampling_grid(matrix, images.shape[2], images.shape[3])
+    columns = _draw(images, seeds)
+    gain, gamma, contrast = columns[4:]
+    grid = _sampling_grid(_place_anew(columns, settings), images.shape[2], images.shape[3])
     grey = (images * DEVIATION).add_(MEAN)
     grey = grid_sample(grey, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
     # In place: at 2048² new memory for each line costs more than the line.
@@ -68,6 +80,27 @@ def augment_images(images: Tensor, settings: AugmentSettings, seeds: Sequence[in
     if settings.gain:
         grey.mul_(_spread(1.0 + gain * settings.gain)).clamp_(0.0, 1.0)
     return grey.sub_(MEAN).div_(DEVIATION)
+
+
+def _draw(images: Tensor, seeds: Sequence[int]) -> Sequence[Tensor]:
+    """Draw rotation, down, right, scale, gain, gamma and contrast of each image, from −1 to 1."""
+    draws = np.stack([np.random.default_rng(seed).uniform(-1.0, 1.0, 7) for seed in seeds])
+    return torch.from_numpy(draws).to(images.device, images.dtype).unbind(dim=1)
+
+
+def _place_anew(columns: Sequence[Tensor], settings: AugmentSettings) -> Tensor:
+    rotation, down, right, scale = columns[:4]
+    return _affine(
+        rotation * math.radians(settings.rotation_degrees),
+        1.0 + scale * settings.scale,
+        2.0 * settings.shift * torch.stack([right, down], dim=1),
+    )
+
+
+def seed_row(seed: int, step: int, row: int) -> int:
+    """Give the seed of a row's augmentation at a step: of nothing else, 0 to 2⁶³ − 1."""
+    state = np.random.SeedSequence((seed, step, row)).generate_state(1, np.uint64)
+    return int(state[0] >> np.uint64(1))
 
 
 def _affine(angles: Tensor, scales: Tensor, shifts: Tensor) -> Tensor:

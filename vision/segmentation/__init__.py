@@ -1,0 +1,1 @@
+"""Segmentation of X-rays: where the lungs lie, learnt from masks, measured, and written."""

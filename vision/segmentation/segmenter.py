@@ -1,0 +1,169 @@
+"""The segmenter: from X-rays to masks of one structure, without any training code.
+
+Its folder holds `segmenter.safetensors` (weights) and `segmenter.json` (SegmenterCard). Nothing
+in it is ever unpickled, and the card names the weights' hash, so that a swapped file is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from configs.files import hash_file, write_atomically, write_json
+from configs.settings import Settings, tell_first
+from data_cards.lineage import Lineage
+from vision.encoder_settings import WeightSettings
+from vision.framing import CacheSettings, frame_image, unframe
+from vision.segmentation.network import (
+    NetworkSettings,
+    SegmentationError,
+    SegmentationNetwork,
+    build_network,
+)
+from vision.torch_engine import hold_threads
+from vision.transforms import prepare_images
+
+if TYPE_CHECKING:
+    from vision.xray_image import XrayImage
+
+SEGMENTER_SCHEMA = 1
+WEIGHTS_NAME = "segmenter.safetensors"
+CARD_NAME = "segmenter.json"
+IMAGES_AT_ONCE = 16
+
+
+class SegmenterCard(Settings):
+    """What `segmenter.json` holds beside the weights.
+
+    structure: what a mask shows. threshold: the probability from which a pixel is inside.
+    provenance: names and hashes of what it was made from; lineage: the graph behind them.
+    """
+
+    schema_version: int
+    structure: Literal["lung", "infection"]
+    network: NetworkSettings
+    input: CacheSettings
+    preprocessing_hash: str
+    threshold: float = Field(gt=0, lt=1)
+    provenance: dict[str, str]
+    weights_sha256: str
+    lineage: Lineage | None = None
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A network with all that turns an image into a mask; `input`: how images are framed."""
+
+    network: SegmentationNetwork
+    settings: NetworkSettings
+    input: CacheSettings
+    structure: Literal["lung", "infection"] = "lung"
+    threshold: float = 0.5
+    provenance: dict[str, str] = field(default_factory=dict)
+    lineage: Lineage | None = None
+    threads: int | None = None
+
+    def segment(self, xray: XrayImage) -> NDArray[np.bool_]:
+        """Give the mask of an image at the image's own full size [height, width]."""
+        framed = frame_image(xray, self.input)
+        (probabilities,) = self.probabilities(framed.pixels[np.newaxis])
+        shape = (framed.provenance.height, framed.provenance.width)
+        return unframe(probabilities, framed.placement, shape) >= self.threshold
+
+    def probabilities(self, framed: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Give the probability of each pixel of framed images, uint8 [n, size, size]."""
+        device = next(self.network.parameters()).device
+        parts = []
+        self.network.eval()
+        with torch.no_grad(), hold_threads(self.threads):
+            for start in range(0, len(framed), IMAGES_AT_ONCE):
+                part = torch.from_numpy(
+                    np.ascontiguousarray(framed[start : start + IMAGES_AT_ONCE])
+                )
+                logits = self.network(prepare_images(part.to(device)))
+                parts.append(logits.float().sigmoid().cpu().numpy())
+        return np.concatenate(parts) if parts else np.zeros(framed.shape, np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write `segmenter.safetensors`, then `segmenter.json`; each atomically."""
+        state = {name: part.detach().cpu() for name, part in self.network.state_dict().items()}
+        with write_atomically(folder / WEIGHTS_NAME) as temporary:
+            save_file({name: part.contiguous() for name, part in state.items()}, temporary)
+        card = SegmenterCard(
+            schema_version=SEGMENTER_SCHEMA,
+            structure=self.structure,
+            network=_forget_folder(self.settings),
+            input=self.input,
+            preprocessing_hash=self.input.preprocessing_hash,
+            threshold=self.threshold,
+            provenance=self.provenance,
+            weights_sha256=hash_file(folder / WEIGHTS_NAME),
+            lineage=self.lineage,
+        )
+        write_json(folder / CARD_NAME, card.model_dump(mode="json"))
+
+    @classmethod
+    def load(cls, folder: Path, *, threads: int | None = None) -> Segmenter:
+        """Read a segmenter's folder; `threads` hold while it works (None: as torch has it).
+
+        Raises SegmentationError for a missing or unreadable file, unknown keys, another schema
+        version, another preprocessing than this version's, and weights that aren't the card's.
+        """
+        card = read_card(folder)
+        file = folder / WEIGHTS_NAME
+        if not file.is_file() or hash_file(file) != card.weights_sha256:
+            raise SegmentationError(f"{file}: not the weights that {CARD_NAME} was written for")
+        network = build_network(card.network, load_weights=False)
+        try:
+            network.load_state_dict(load_file(file))
+        except (SafetensorError, RuntimeError) as error:
+            raise SegmentationError(f"{file}: not this network's weights: {error}") from error
+        return cls(
+            network.eval().requires_grad_(False),
+            card.network,
+            card.input,
+            structure=card.structure,
+            threshold=card.threshold,
+            provenance=card.provenance,
+            lineage=card.lineage,
+            threads=threads,
+        )
+
+
+def read_card(folder: Path) -> SegmenterCard:
+    """Read and check `segmenter.json`; raises SegmentationError naming it."""
+    file = folder / CARD_NAME
+    try:
+        values: Any = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise SegmentationError(f"{file}: not readable as a segmenter's JSON: {error}") from error
+    version = values.get("schema_version") if isinstance(values, dict) else None
+    if version != SEGMENTER_SCHEMA:
+        raise SegmentationError(
+            f"{file}: schema version {version!r}; this Kerley reads {SEGMENTER_SCHEMA}"
+        )
+    try:
+        card = SegmenterCard.model_validate_json(json.dumps(values))
+    except ValidationError as error:
+        raise SegmentationError(f"{file}: {tell_first(error)}") from error
+    if card.preprocessing_hash != card.input.preprocessing_hash:
+        raise SegmentationError(f"{file}: its images were prepared in another way than here")
+    return card
+
+
+def _forget_folder(settings: NetworkSettings) -> NetworkSettings:
+    """Keep the name of a weights file and not its folder, which is of no use to others."""
+    weights: WeightSettings | None = settings.encoder_weights
+    if weights is None:
+        return settings
+    named = weights.model_copy(update={"path": Path(weights.path.name)})
+    return settings.model_copy(update={"encoder_weights": named})
