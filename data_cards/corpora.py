@@ -67,6 +67,26 @@ CORPORA = {
             "data_cards.image_folder.reader:read_image_folder",
         ),
         Corpus(
+            "chexpert",
+            "CheXpert and CheXpert-small, with CheXlocalize's test set",
+            "data_cards.chexpert.reader:read_chexpert",
+        ),
+        Corpus(
+            "chexpert_plus",
+            "CheXpert Plus: the reports of CheXpert's studies",
+            "data_cards.chexpert_plus.reader:read_chexpert_plus",
+        ),
+        Corpus(
+            "padchest",
+            "PadChest: Spanish reports and 16-bit images",
+            "data_cards.padchest.reader:read_padchest",
+        ),
+        Corpus(
+            "nih_chestxray14",
+            "NIH ChestX-ray14, with its official split",
+            "data_cards.nih_chestxray14.reader:read_nih_chestxray14",
+        ),
+        Corpus(
             "mimic_cxr",
             "MIMIC-CXR reports and MIMIC-CXR-JPG images, consensus patients in test",
             "data_cards.mimic_cxr.reader:read_mimic_cxr",

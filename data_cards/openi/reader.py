@@ -10,11 +10,15 @@ from xml.etree.ElementTree import ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse as parse_xml
 
+from data_cards.known_counts import report_counts
+from data_cards.openi.kaggle import REPORTS, read_kaggle
+from data_cards.openi.sections import compose_report
 from data_cards.study import CorpusError, Listing, Skipped, Study, StudyImage, list_studies
 
 REPORT_FOLDER = "ecgen-radiology"
 IMAGE_FOLDERS = ("NLMCXR_png", "images")
 UID_PREFIX = "CXR"
+KNOWN_COUNTS = {"reports": 3_955, "images": 7_470}
 
 
 def read_openi(root: Path) -> Listing:
@@ -24,8 +28,11 @@ def read_openi(root: Path) -> Listing:
     The report is made by `compose_report`. Images are listed where `NLMCXR_png/<id>.png` or
     `images/<id>.png` lies under `root`; without them the corpus is reports only.
     Files that cannot be read are left out and listed; raises CorpusError when the layout is not
-    there or holds no readable report.
+    there or holds no readable report. With `indiana_reports.csv` under `root` the Kaggle copy
+    is read instead.
     """
+    if (root / REPORTS).is_file():
+        return read_kaggle(root)
     folder = root if root.name == REPORT_FOLDER else root / REPORT_FOLDER
     if not folder.is_dir():
         raise CorpusError(f"{folder}: no such folder; expected Open-i's reports <n>.xml there")
@@ -46,19 +53,9 @@ def read_openi(root: Path) -> Listing:
             skipped.append(Skipped(where, f"has the uId of an earlier file: {study['study_id']}"))
             continue
         studies[study["study_id"]] = study
+    counts = {"reports": len(files), **({"images": len(images)} if images else {})}
+    report_counts("Open-i", counts, KNOWN_COUNTS)
     return list_studies("openi", root, studies.values(), skipped)
-
-
-def compose_report(sections: list[tuple[str, str]]) -> str | None:
-    r"""Join sections (name, text) to the one text that character offsets refer to.
-
-    Each section with text becomes `NAME: text`, in the order of the file, joined by one line feed
-    (`"INDICATION: Cough.\nFINDINGS: The lungs are clear."`); the text keeps its inner characters
-    and loses white space at both ends. A report whose sections are all empty gives None.
-    """
-    stripped = [(name.strip().upper(), text.strip()) for name, text in sections]
-    lines = [f"{name}: {text}" if name else text for name, text in stripped if text]
-    return "\n".join(lines) or None
 
 
 class _UnreadableReport(ValueError):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from data_cards.openi.reader import compose_report, read_openi
+from data_cards.openi.reader import read_openi
+from data_cards.openi.sections import compose_report
 from data_cards.study import CorpusError
 
 REPORT = """<?xml version="1.0" encoding="utf-8"?>

@@ -1,0 +1,1 @@
+"""CheXpert: card, reader, and its published labels."""

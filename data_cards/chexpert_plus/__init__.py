@@ -1,0 +1,1 @@
+"""CheXpert Plus: card, reader, and its published labels."""

@@ -1,0 +1,1 @@
+"""NIH ChestX-ray14: card, reader, and its published labels."""

@@ -1,0 +1,1 @@
+"""PadChest: card, reader, and its published labels."""
