@@ -26,6 +26,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+    @classmethod
+    def write_out(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Turn the short forms of a file's values into the full one; others are left as they are.
+
+        Called before validation: a validator of pydantic's would see JSON as Python values, of
+        which strict settings take no list for a tuple.
+        """
+        return values
+
 
 S = TypeVar("S", bound=Settings)
 
@@ -37,22 +46,22 @@ def load_settings(kind: type[S], path: Path, overrides: Sequence[str] = ()) -> S
     Values of overrides are read as YAML (`3`, `true`, `[a, b]`, `null`).
     Raises SettingsError naming the file, the line, the key, and what was given and expected.
     """
-    file = find_config(path)
+    file, node, values, overridden = _read(path, overrides)
     try:
-        text = file.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=_Loader)
-        values = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise SettingsError(f"{file}: not readable as YAML: {error}") from error
-    values = {} if values is None else values
-    if not isinstance(values, dict):
-        raise SettingsError(f"{file}: expected keys and values, found a {type(values).__name__}")
-    _refuse_repeated_keys(node, file)
-    overridden = [_apply_override(values, override) for override in overrides]
-    try:
-        return kind.model_validate_json(json.dumps(values, default=str))
+        return kind.model_validate_json(json.dumps(kind.write_out(values), default=str))
     except ValidationError as error:
         raise SettingsError(_describe(error, file, node, overridden)) from error
+
+
+def peek_setting(path: Path, overrides: Sequence[str], key: str) -> Any:
+    """Give one value (`task.kind`) as `load_settings` would read it, unvalidated; None without it.
+
+    Raises SettingsError for a file or an override that cannot be read.
+    """
+    _, _, value, _ = _read(path, overrides)
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def find_config(path: Path) -> Path:
@@ -105,6 +114,25 @@ def _refuse_repeated_keys(node: yaml.Node | None, file: Path) -> None:
             raise SettingsError(f"{file}, line {line}: {key.value}: named a second time")
         seen.add(key.value)
         _refuse_repeated_keys(value, file)
+
+
+def _read(
+    path: Path, overrides: Sequence[str]
+) -> tuple[Path, yaml.Node | None, Any, list[list[str]]]:
+    """Read a YAML file and apply overrides: the file, its tree, its values, the keys set."""
+    file = find_config(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=_Loader)
+        values = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise SettingsError(f"{file}: not readable as YAML: {error}") from error
+    values = {} if values is None else values
+    if not isinstance(values, dict):
+        raise SettingsError(f"{file}: expected keys and values, found a {type(values).__name__}")
+    _refuse_repeated_keys(node, file)
+    overridden = [_apply_override(values, override) for override in overrides]
+    return file, node, values, overridden
 
 
 def _apply_override(values: dict[str, Any], override: str) -> list[str]:

@@ -94,7 +94,7 @@ def train(
 
     On many GPUs: accelerate launch -m joint.train CONFIG [key=value …] does the same.
     """
-    from joint.train import INTERRUPTED_EXIT_CODE, describe_result
+    from joint.train import INTERRUPTED_EXIT_CODE, describe_result, is_interrupted
     from joint.train import train as train_run
 
     if plan:
@@ -117,5 +117,5 @@ def train(
     result = train_run(config, overrides or [], resume_with_other or [], control=control)
     for line in describe_result(result):
         typer.echo(line)
-    if result.evaluation is None:
+    if is_interrupted(result):
         raise typer.Exit(INTERRUPTED_EXIT_CODE)

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from configs.settings import load_settings
-from joint.controls import CONTROLS, derive_control
+from configs.settings import load_settings, peek_setting
+from joint.controls import CONTROLS, ControlError, derive_control
 from joint.evaluation import Evaluation
 from joint.html_report import format_cell
+from joint.image_runs.run import ImageRunResult, run_image_training
+from joint.image_runs.settings import IMAGE_TASKS, ImageRunSettings
 from joint.run import RunResult, run_training
 from joint.run_changes import ACCEPT_OPTION
 from joint.run_settings import RunSettings
@@ -31,22 +33,33 @@ def train(
     accept: Collection[str] = (),
     *,
     control: str | None = None,
-) -> RunResult:
-    """Load the settings and train; the same on one process and on many.
+) -> RunResult | ImageRunResult:
+    """Load the settings and train what `task.kind` says; the same on one process and on many.
 
     accept: what may differ from the run that is gone on with (`run_changes.CHANGES`). control:
-    train this control of the run instead (`controls.CONTROLS`), beside it.
+    train this control of the run instead (`controls.CONTROLS`), beside it; images alone have none.
     """
+    kind = peek_setting(config, overrides, "task.kind")
+    if kind in IMAGE_TASKS:
+        if control is not None:
+            raise ControlError(f"--control {control}: a run of task.kind {kind} has no report")
+        images = load_settings(ImageRunSettings, config, overrides)
+        return run_image_training(images, accept=accept)
     settings = load_settings(RunSettings, config, overrides)
     if control is not None:
         settings = derive_control(settings, control)
     return run_training(settings, accept=accept)
 
 
-def describe_result(result: RunResult) -> list[str]:
+def is_interrupted(result: RunResult | ImageRunResult) -> bool:
+    """Say whether a run was stopped before its end; the same command goes on."""
+    return (result.lines if isinstance(result, ImageRunResult) else result.evaluation) is None
+
+
+def describe_result(result: RunResult | ImageRunResult) -> list[str]:
     """Say in lines of text what a run came to."""
     progress = result.report.progress
-    if result.evaluation is None:
+    if is_interrupted(result):
         return [
             f"interrupted after step {progress.step}, which is saved; the same command goes on",
         ]
@@ -57,7 +70,9 @@ def describe_result(result: RunResult) -> list[str]:
         lines.append(f"{progress.skipped} steps skipped: loss or gradient not finite")
     if result.tracking_problems:
         lines.append(f"W&B failed {result.tracking_problems} times; metrics.jsonl is complete")
-    return lines + describe_evaluation(result.evaluation)
+    if isinstance(result, ImageRunResult):
+        return lines + (result.lines or [])
+    return lines + (describe_evaluation(result.evaluation) if result.evaluation else [])
 
 
 def describe_evaluation(evaluation: Evaluation) -> list[str]:
@@ -98,7 +113,7 @@ def main(arguments: Sequence[str]) -> int:
         leave_launch()
     if os.environ.get("RANK", "0") == "0":
         sys.stdout.write("\n".join(describe_result(result)) + "\n")
-    return INTERRUPTED_EXIT_CODE if result.evaluation is None else 0
+    return INTERRUPTED_EXIT_CODE if is_interrupted(result) else 0
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from vision.report_to_image import (
     transition_matrix,
 )
 from vision.tower import ImageTower, TowerOutput, TowerSettings
-from vision.transforms import AugmentSettings, augment_images, prepare_images
+from vision.transforms import AugmentSettings, augment_images, prepare_images, seed_row
 
 Batch = dict[str, Tensor]
 Predict = Callable[[Rows], dict[str, NDArray[np.float32]]]
@@ -136,7 +136,7 @@ class GradingTask:
             "images": torch.from_numpy(np.ascontiguousarray(data.cache.read(data.cache_rows[rows])))
         }
         if step is not None:
-            seeds = [_seed_row(self.seed, step, int(row)) for row in rows]
+            seeds = [seed_row(self.seed, step, int(row)) for row in rows]
             batch |= {
                 "seeds": torch.tensor(seeds, dtype=torch.int64),
                 "severity_targets": torch.from_numpy(data.severity_targets[rows]),
@@ -254,8 +254,3 @@ def mean_defined(values: list[float | None]) -> float | None:
     """Give the mean of the values that are defined; None where none is."""
     defined = [value for value in values if value is not None]
     return float(np.mean(defined)) if defined else None
-
-
-def _seed_row(seed: int, step: int, row: int) -> int:
-    state = np.random.SeedSequence((seed, step, row)).generate_state(1, np.uint64)
-    return int(state[0] >> np.uint64(1))

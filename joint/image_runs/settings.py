@@ -1,0 +1,102 @@
+"""The settings of a run on images alone: corpora, a task, and how it is trained and evaluated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from configs.settings import Settings, SettingsError
+from data_cards.corpora import find_corpus
+from joint.training.settings import TrainingSettings
+from vision.cache import CacheSettings
+from vision.classification.task import ClassificationTaskSettings
+
+IMAGE_TASKS = frozenset({"classification"})
+"""The kinds of `ImageTaskSettings`: what `kerley train` hands to this package."""
+
+
+class CorpusSource(Settings):
+    """One corpus and the folder (or file) that holds it."""
+
+    corpus: str
+    root: Path
+
+    @field_validator("corpus")
+    @classmethod
+    def _check_corpus(cls, corpus: str) -> str:
+        find_corpus(corpus)
+        return corpus
+
+
+class ImageDataSettings(Settings):
+    """Which images, and where what is made of them stands.
+
+    sources: corpora that are trained on together; of a single one `corpus` and `root` may be
+    given in their place, or beside them to replace its own (`data.root=DIR`). external: corpora
+    of which every image only tests. work: the folder for image caches; runs share it.
+    validate_share, test_share: parts of the studies where a corpus has no official split (by
+    patient, with split_seed).
+    """
+
+    sources: tuple[CorpusSource, ...] = Field(min_length=1)
+    external: tuple[CorpusSource, ...] = ()
+    work: Path = Path("runs/work")
+    cache: CacheSettings = CacheSettings()
+    validate_share: float = Field(0.15, gt=0, lt=1)
+    test_share: float = Field(0.2, gt=0, lt=1)
+    split_seed: int = 0
+    workers: int = Field(1, ge=1)
+
+
+class ImageEvaluationSettings(Settings):
+    """How a trained model is measured.
+
+    resamples: of the bootstrap that draws patients. trust: write the trust report, which trains
+    two small baselines and tests with the lungs hidden.
+    """
+
+    resamples: int = Field(1000, ge=10)
+    trust: bool = True
+
+
+ImageTaskSettings = ClassificationTaskSettings
+"""The union of the image tasks, told apart by `kind`."""
+
+
+class ImageRunSettings(TrainingSettings):
+    """Everything one run on images alone needs."""
+
+    UNTRAINED: ClassVar[dict[str, Any]] = TrainingSettings.UNTRAINED | {
+        "data": {
+            "sources": {"__all__": {"root": True}},
+            "external": True,
+            "work": True,
+            "workers": True,
+        },
+        "task": {"encoder": {"weights": {"path": True}}},
+    }
+
+    data: ImageDataSettings
+    task: ImageTaskSettings
+    evaluation: ImageEvaluationSettings = ImageEvaluationSettings()
+
+    @classmethod
+    def write_out(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Turn `data.corpus` and `data.root` into the one source that they are of.
+
+        Raises SettingsError where several sources are named.
+        """
+        data = values.get("data")
+        if not isinstance(data, dict) or not {"corpus", "root"} & data.keys():
+            return values
+        single = {name: data[name] for name in ("corpus", "root") if name in data}
+        sources = data.get("sources") or [{}]
+        if len(sources) != 1 or not isinstance(sources[0], dict):
+            raise SettingsError(
+                f"data.{' and data.'.join(single)} beside {len(sources)} sources; name each in"
+                " data.sources=[{corpus: NAME, root: DIR}, …]"
+            )
+        others = {name: value for name, value in data.items() if name not in single}
+        return values | {"data": others | {"sources": [sources[0] | single]}}
