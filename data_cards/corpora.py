@@ -19,7 +19,8 @@ class Corpus:
     """A corpus that Kerley can read; `reader` is `module:function`, root → Listing.
 
     Its root is a folder, or a file where `is_file` says so. folder: where its card lies, "" for
-    one of its own name.
+    one of its own name. labels: `module:TABLES` of the labels that it comes with, "" for none
+    (`data_cards/published_labels.py`).
     """
 
     name: str
@@ -27,6 +28,7 @@ class Corpus:
     reader: str
     is_file: bool = False
     folder: str = ""
+    labels: str = ""
 
     @property
     def card(self) -> Path:
@@ -70,32 +72,53 @@ CORPORA = {
             "chexpert",
             "CheXpert and CheXpert-small, with CheXlocalize's test set",
             "data_cards.chexpert.reader:read_chexpert",
+            labels="data_cards.chexpert.labels:TABLES",
         ),
         Corpus(
             "chexpert_plus",
             "CheXpert Plus: the reports of CheXpert's studies",
             "data_cards.chexpert_plus.reader:read_chexpert_plus",
+            labels="data_cards.chexpert_plus.labels:TABLES",
         ),
         Corpus(
             "padchest",
             "PadChest: Spanish reports and 16-bit images",
             "data_cards.padchest.reader:read_padchest",
+            labels="data_cards.padchest.labels:TABLES",
         ),
         Corpus(
             "nih_chestxray14",
             "NIH ChestX-ray14, with its official split",
             "data_cards.nih_chestxray14.reader:read_nih_chestxray14",
+            labels="data_cards.nih_chestxray14.labels:TABLES",
         ),
         Corpus(
             "mimic_cxr",
             "MIMIC-CXR reports and MIMIC-CXR-JPG images, consensus patients in test",
             "data_cards.mimic_cxr.reader:read_mimic_cxr",
+            labels="data_cards.mimic_cxr.labels:TABLES",
         ),
         Corpus(
             "mimic_cxr_anchors",
             "the same, with half of the consensus patients in validation to recalibrate on",
             "data_cards.mimic_cxr.reader:read_mimic_cxr_anchors",
             folder="mimic_cxr",
+        ),
+        Corpus(
+            "covid_qu_ex",
+            "COVID-QU-Ex: COVID-19, other infection, normal, with lung masks",
+            "data_cards.covid_qu_ex.reader:read_covid_qu_ex",
+        ),
+        Corpus(
+            "covid_qu_ex_infection",
+            "the infection part of COVID-QU-Ex, with infection masks",
+            "data_cards.covid_qu_ex.reader:read_covid_qu_ex_infection",
+            folder="covid_qu_ex",
+        ),
+        Corpus(
+            "kermany",
+            "Kermany's chest X-rays of children: bacterial, viral, normal",
+            "data_cards.kermany.reader:read_kermany",
         ),
         Corpus(
             "report_table",

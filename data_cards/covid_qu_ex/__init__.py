@@ -1,0 +1,1 @@
+"""COVID-QU-Ex: card and reader."""

@@ -1,0 +1,1 @@
+"""Kermany's chest X-rays of children: card and reader."""
