@@ -37,6 +37,23 @@ def describe(name: Name) -> None:
 
 
 @corpora.command()
+def labels(
+    name: Name,
+    root: Root,
+    out: Annotated[Path, typer.Option(help="The label table to write (Parquet).")],
+    table: Annotated[
+        str | None, typer.Option(help="Which of the corpus's tables; an unknown one lists them.")
+    ] = None,
+) -> None:
+    """Write the labels that a corpus comes with as a label table (`data.labels: {kind: table}`)."""
+    from data_cards.corpora import find_corpus
+    from data_cards.published_labels import write_published_labels
+
+    manifest = write_published_labels(find_corpus(name), root, out, table=table)
+    print(f"{out}: {manifest.studies:,} studies, {manifest.labeler}")
+
+
+@corpora.command()
 def check(name: Name, root: Root) -> None:
     """Count what a corpus holds and look for leaks between splits; exit code 1 when there are."""
     from data_cards.checks import check_corpus, describe_checks

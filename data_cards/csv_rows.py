@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from data_cards.study import CorpusError
 
@@ -65,23 +68,30 @@ def open_text(path: Path) -> TextIOWrapper:
     """Open a text file as UTF-8 (with or without a byte order mark), else as Windows-1252.
 
     One encoding holds for the whole file, so that no character is lost or replaced; line ends stay
-    as they are. Raises CorpusError when the file is missing or fits neither encoding.
+    as they are. A file named `.gz` is unpacked as it is read. Raises CorpusError when the file is
+    missing, cannot be unpacked, or fits neither encoding.
     """
     try:
         line = _find_undecodable_line(path, "utf-8-sig")
         if line is None:
-            return path.open(encoding="utf-8-sig", newline="")
+            return TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", newline="")
         if _find_undecodable_line(path, "cp1252") is None:
-            return path.open(encoding="cp1252", newline="")
+            return TextIOWrapper(_open_bytes(path), encoding="cp1252", newline="")
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise CorpusError(f"{path}: not a whole gzip file") from None
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read: {error.strerror}") from error
     raise CorpusError(f"{path}, line {line}: the bytes are neither UTF-8 nor Windows-1252 text")
 
 
+def _open_bytes(path: Path) -> BinaryIO:
+    return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
 def _find_undecodable_line(path: Path, encoding: str) -> int | None:
     decoder = codecs.getincrementaldecoder(encoding)()
     line = 1
-    with path.open("rb") as file:
+    with _open_bytes(path) as file:
         block = b"begin"
         while block:
             block = file.read(BLOCK_BYTES)

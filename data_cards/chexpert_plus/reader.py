@@ -38,7 +38,7 @@ def read_chexpert_plus(root: Path) -> Listing:
     last = 0
     for row in read_csv_rows(table, COLUMNS):
         last = row.number
-        listed = images.setdefault(read_study_id(table, row), [])
+        listed = images.setdefault(_read_study_id(table, row), [])
         path = _find_image(files, row.values[PATH].strip())
         if path is None:
             skipped.append(Skipped(row.values[PATH].strip(), "no such image"))
@@ -57,22 +57,23 @@ def find_table(root: Path) -> Path:
     return root / TABLE
 
 
-def read_study_id(table: Path, row: CsvRow) -> str:
-    """Read `patient00001/study1` from the path of one of its images."""
-    given = row.values[PATH].strip()
-    refuse_outside(given)
-    match = PLACE.fullmatch(given)
+def read_place(given: str, where: str) -> str:
+    """Read a study's id, `patient00001/study1`, from the path of one of its images."""
+    refuse_outside(given.strip())
+    match = PLACE.fullmatch(given.strip())
     if match is None:
-        raise CorpusError(
-            f"{table}, {row.place}, {PATH}: expected train/patient00001/study1/view1_frontal.jpg"
-        )
+        raise CorpusError(f"{where}: expected train/patient00001/study1/view1_frontal.jpg")
     return "/".join(match.groups())
+
+
+def _read_study_id(table: Path, row: CsvRow) -> str:
+    return read_place(row.values[PATH], f"{table}, {row.place}, {PATH}")
 
 
 def _read_studies(table: Path, images: dict[str, list[StudyImage]]) -> Iterator[Study]:
     """Read the table again, so that memory holds one report and not all of them."""
     for row in read_csv_rows(table, COLUMNS):
-        study_id = read_study_id(table, row)
+        study_id = _read_study_id(table, row)
         if study_id not in images:
             continue  # given with an earlier row: each of its images has one
         values = row.values

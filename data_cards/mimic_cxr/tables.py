@@ -45,7 +45,7 @@ def find_home(root: Path, name: str) -> Path:
 
 def read_images(home: Path) -> dict[Key, list[ListedImage]]:
     """Give the images of each study, from `mimic-cxr-*-metadata.csv` or `.csv.gz`."""
-    file = _find_table(home, "metadata")
+    file = find_table(home, "metadata")
     rows = _read_columns(file, (*METADATA, VIEW_MEANING))
     images: dict[Key, list[ListedImage]] = defaultdict(list)
     for dicom, key, view, meaning, day in zip(
@@ -63,7 +63,7 @@ def read_images(home: Path) -> dict[Key, list[ListedImage]]:
 
 def read_splits(home: Path) -> dict[Key, str]:
     """Give the official split of each study, from `mimic-cxr-*-split.csv` or `.csv.gz`."""
-    file = _find_table(home, "split")
+    file = find_table(home, "split")
     rows = _read_columns(file, SPLIT)
     unknown = set(rows["split"]) - set(SPLITS)
     if unknown:
@@ -71,7 +71,8 @@ def read_splits(home: Path) -> dict[Key, str]:
     return dict(zip(_read_keys(file, rows), rows["split"], strict=True))
 
 
-def _find_table(home: Path, what: str) -> Path:
+def find_table(home: Path, what: str) -> Path:
+    """Find `mimic-cxr-<version>-<what>.csv` or `.csv.gz`; raises CorpusError but for one."""
     found = sorted(home.glob(f"mimic-cxr-*-{what}.csv*"))
     packed = [file for file in found if file.name.endswith((".csv", ".csv.gz"))]
     if len({file.name.removesuffix(".gz") for file in packed}) != 1:
