@@ -18,13 +18,19 @@ FLOOR = 30
 
 EXPECTED_POSITIVE = {
     "pos_certain": 0.95,
-    "pos_hedged": 0.5,
-    "neg_negated": 0.01,
-    "word_without_call": 0.05,
-    "no_mention": 0.002,
+    "pos_hedged": 0.05,
+    "neg_negated": 0.005,
+    "word_without_call": 0.03,
+    "no_mention": 0.001,
     "labelers_disagree": 0.5,
 }
-"""Share of studies that have the finding, by stratum, before anybody has read one."""
+"""Share of studies that have the finding, by stratum: a good labeler's, before anybody has read.
+
+Of hedged ones it is the share where a reader says present; most will say uncertain as well.
+"""
+
+HEDGED_AS_POSITIVE = 0.9
+"""The same of hedged ones, where uncertain counts as positive."""
 
 EXPECTED_WRONG_GRADE = {
     **{f"grade_{level}": 0.1 for level in range(4)},
@@ -57,6 +63,8 @@ def expect_strata(
     """
     finding = cells[0].finding
     shares = dict(EXPECTED_WRONG_GRADE if finding == SEVERITY else EXPECTED_POSITIVE)
+    if uncertain_as == "positive":
+        shares["pos_hedged"] = HEDGED_AS_POSITIVE
     for name, share in expected.items():
         if name not in {*EXPECTED_POSITIVE, *EXPECTED_WRONG_GRADE} or not 0 <= share <= 1:
             known = ", ".join({**EXPECTED_POSITIVE, **EXPECTED_WRONG_GRADE})

@@ -39,15 +39,15 @@ class AuditedLabels(Settings):
 class AuditRequest(Settings):
     """What is asked of a plan.
 
-    reads: first reads over all findings (None: what the promise needs). expected: shares of
-    studies with the finding by stratum, where they are better known than usual. salt: keeps study
-    ids from being guessed from item ids; give a random text that is not published.
+    reads: first reads of each finding. expected: shares of studies with the finding by stratum,
+    where they are better known than usual. salt: keeps study ids from being guessed from item
+    ids; give a random text that is not published.
     """
 
     findings: tuple[str, ...]
     promises: tuple[Promise, ...]
     salt: str
-    reads: int | None = None
+    reads: tuple[int, ...]
     pace_seconds: float = Field(default=USUAL_PACE, gt=0)
     pool: Pool = "hold_out"
     seed: int = 0
@@ -140,8 +140,12 @@ def plan_audit(
     if not len(frame):
         raise AuditError("no studies: the label table is empty, or other audits hold all of them")
     tables = [other for _, other in others.values()]
+    if not request.findings or len(set(request.findings)) < len(request.findings):
+        raise AuditError(
+            f"findings {', '.join(request.findings)}: expected at least one, once each"
+        )
     plans = []
-    for finding, reads in zip(request.findings, _share_reads(request), strict=True):
+    for finding, reads in zip(request.findings, request.reads, strict=True):
         cells = count_cells(stratify(frame, finding, tables), finding)
         strata = expect_strata(cells, request.uncertain_as, request.expected)
         measures = [one.measure for one in select_promises(request.promises, finding)]
@@ -218,15 +222,11 @@ def _exclude(table: pd.DataFrame, excluded: Collection[str]) -> pd.DataFrame:
     return table[~table["study_id"].isin(set(excluded))].reset_index(drop=True)
 
 
-def _share_reads(request: AuditRequest) -> list[int]:
-    if not request.findings or len(set(request.findings)) < len(request.findings):
-        raise AuditError(
-            f"findings {', '.join(request.findings)!r}: expected one or more, once each"
-        )
-    number, reads = len(request.findings), request.reads
-    if reads is None or reads < number:
-        raise AuditError(f"{reads} reads: expected one at least for each of {number} findings")
-    return [reads // number + (place < reads % number) for place in range(number)]
+def share_reads(total: int, findings: int) -> tuple[int, ...]:
+    """Share first reads out evenly to findings; raises AuditError when one would get none."""
+    if total < findings:
+        raise AuditError(f"{total} reads: expected one at least for each of {findings} findings")
+    return tuple(total // findings + (place < total % findings) for place in range(findings))
 
 
 def _count_double(reads: int) -> int:
