@@ -33,7 +33,12 @@ class Database:
         url, self.place = _find(place)
         self.is_sqlite = url.get_backend_name() == "sqlite"
         # Statements' values are report texts: an error never shows them.
-        self.engine = sa.create_engine(url, hide_parameters=True, pool_pre_ping=not self.is_sqlite)
+        try:
+            self.engine = sa.create_engine(
+                url, hide_parameters=True, pool_pre_ping=not self.is_sqlite
+            )
+        except ModuleNotFoundError as error:
+            raise AuditError("PostgreSQL needs a driver: pip install 'kerley[postgres]'") from error
         if self.is_sqlite:
             sa.event.listen(self.engine, "connect", _set_up)
             sa.event.listen(self.engine, "begin", _begin)
@@ -116,7 +121,7 @@ def _find(place: str | Path) -> tuple[sa.URL, str]:
     if isinstance(place, str) and "://" in place:
         try:
             url = sa.make_url(place)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, ValueError) as error:
             raise AuditError("the store's URL cannot be read; " + _EXPECTED) from error
         if url.get_backend_name() != "postgresql":
             raise AuditError(f"{url.drivername}: no such store; {_EXPECTED}")

@@ -66,16 +66,12 @@ class AuditStore:
     @classmethod
     def create(cls, place: str | Path) -> AuditStore:
         """Make a new audit: in a folder (SQLite), or in a PostgreSQL database given by its URL."""
-        database = Database(place)
-        database.create()
-        return cls(database)
+        return cls(_prepare(Database(place), Database.create))
 
     @classmethod
     def open(cls, place: str | Path, *, lease_seconds: float = LEASE_SECONDS) -> AuditStore:
         """Open an audit that stands; raises AuditError for what is none, or is damaged."""
-        database = Database(place)
-        database.check()
-        return cls(database, lease_seconds=lease_seconds)
+        return cls(_prepare(Database(place), Database.check), lease_seconds=lease_seconds)
 
     def add_plan(
         self, plan_json: str, items: Sequence[Item], documents: Iterable[Document]
@@ -243,6 +239,15 @@ class AuditStore:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _prepare(database: Database, step: Callable[[Database], None]) -> Database:
+    try:
+        step(database)
+    except AuditError:
+        database.close()
+        raise
+    return database
 
 
 def _find(standing: Standing, item_id: str) -> Item:

@@ -1,0 +1,72 @@
+"""Readers as processes: six at once read each item as often as needed, and a kill loses nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import replace
+
+import pytest
+
+from tests.text_labeler.audit.planted import plant, plant_items, read_all
+from text_labeler.audit.store import AuditStore
+
+READERS = tuple(f"reader-{number}" for number in range(6))
+
+
+def start(stack: ExitStack, place: str, reader: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.text_labeler.audit.reader_process", place, reader]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    process = stack.enter_context(subprocess.Popen(command, **pipes))
+    stack.callback(process.kill)
+    return process
+
+
+def release(processes: list[subprocess.Popen[str]]) -> None:
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        print("go", file=process.stdin, flush=True)
+
+
+def test_six_processes_read_each_item_as_often_as_needed(place):
+    items = [replace(item, needed=1 + (item.place % 5 == 0)) for item in plant_items(400)]
+    plant(place, items).close()
+    with ExitStack() as stack:
+        processes = [start(stack, place, reader) for reader in READERS]
+        release(processes)
+        said = [process.communicate(timeout=300)[0].splitlines() for process in processes]
+        assert [process.returncode for process in processes] == [0] * 6
+    with AuditStore.open(place) as store:
+        reads = store.reads()
+        store.verify()
+    assert Counter(read.item_id for read in reads) == {item.item_id: item.needed for item in items}
+    assert len(reads) == 480 == len({(read.item_id, read.reader) for read in reads})
+    # Both sendings of a verdict were told the same one event.
+    told = sorted(tuple(line.split()) for lines in said for line in lines)
+    assert told == sorted((read.item_id, str(read.event)) for read in reads)
+
+
+@pytest.mark.parametrize("after", [1, 23])
+def test_a_killed_process_loses_no_acknowledged_read(place, after):
+    items = plant_items(60)
+    plant(place, items).close()
+    with ExitStack() as stack:
+        killed = start(stack, place, READERS[0])
+        release([killed])
+        told = [killed.stdout.readline() for _ in range(after)]
+        killed.kill()
+        told += killed.stdout.read().splitlines()
+    acknowledged = {line.split()[0] for line in told if len(line.split()) == 2}
+    assert len(acknowledged) >= after
+    with AuditStore.open(place) as store:
+        kept = {read.item_id for read in store.reads()}
+        assert acknowledged <= kept
+        # At most the read whose acknowledgement was under way is there beside them.
+        assert len(kept) <= len(acknowledged) + 1
+        store.verify()
+        store.clock = lambda: 1e11
+        read_all(store, "afterwards")
+        assert len(store.reads()) == 60, "what it held came back"

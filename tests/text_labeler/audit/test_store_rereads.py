@@ -1,0 +1,104 @@
+"""Reads that the store asks for by itself: conflicts among decoys, and what an adjudicator adds."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from tests.text_labeler.audit.planted import plant, plant_items, read_all, read_next
+from text_labeler.audit.conflicts import Reread, settle
+from text_labeler.audit.records import Answer, AuditError
+
+
+@pytest.fixture
+def store(place):
+    with plant(place) as made:
+        yield made
+
+
+def test_a_conflict_is_read_again_among_decoys_by_another(store):
+    read_next(store, "anna")
+    read_next(store, "anna", "absent")
+    assert store.rereads() == [Reread("item-1", "conflict"), Reread("item-0", "decoy")]
+    assert read_all(store, "anna") == 4, "never by the first reader"
+    asked = [store.claim("ben", queue="blind", skip=skip) for skip in ([], ["item-0"])]
+    assert [(given.item.item_id, given.purpose) for given in asked] == [
+        ("item-0", "decoy"),
+        ("item-1", "conflict"),
+    ]
+    assert read_all(store, "ben") == 2
+    assert read_all(store, "cleo") == 0
+
+
+def test_progress_does_not_tell_a_reader_of_his_conflicts(store):
+    agreeing = [read_next(store, "anna"), store.progress("anna")][1]
+    store.undo("anna", idem="undo")
+    read_next(store, "anna", "absent")
+    assert store.rereads() != []
+    assert store.progress("anna") == agreeing
+
+
+def test_a_reread_is_dropped_when_its_cause_is_undone_before_anybody_read_it(store):
+    read_next(store, "anna", "absent")
+    assert store.rereads() == [Reread("item-0", "conflict")]
+    store.undo("anna", idem="undo")
+    assert store.rereads() == []
+    read_next(store, "anna", "present")
+    assert read_all(store, "anna") == 5
+    assert read_all(store, "ben") == 0
+
+
+def test_a_reread_that_was_read_stays_when_its_cause_is_undone(store):
+    read_next(store, "anna", "absent")
+    store.claim("ben", queue="blind")
+    store.undo("anna", idem="undo")
+    store.record("ben", "item-0", Answer("present"), idem="held already")
+    assert [read.purpose for read in store.reads()] == ["conflict"]
+    read_next(store, "anna", "present")
+    assert sorted(read.purpose for read in store.reads()) == ["conflict", "first"]
+
+
+def test_two_who_differ_are_adjudicated_by_a_third(store):
+    read_next(store, "anna", "absent")
+    assert store.claim("dora", queue="blind", adjudicate=True) is None
+    read_next(store, "ben", "present")
+    for reader in ("anna", "ben"):
+        assert store.claim(reader, queue="blind", adjudicate=True) is None
+    assert store.claim("cleo", queue="blind").item.item_id == "item-1", "no ordinary read"
+    given = store.claim("dora", queue="blind", adjudicate=True)
+    assert (given.item.item_id, given.purpose) == ("item-0", "adjudication")
+    assert [read.verdict for read in store.reads_of("item-0")] == ["absent", "present"]
+    for wrong in (None, "tired"):
+        with pytest.raises(AuditError, match="adjudicator chooses one of ambiguous_text"):
+            store.record("dora", "item-0", Answer("absent", error_class=wrong), idem="key")
+    answer = Answer("absent", error_class="labeler_error")
+    store.record("dora", "item-0", answer, idem="key")
+    reads = store.reads_of("item-0")
+    assert settle(given.item, reads) == "absent"
+    assert reads[-1].error_class == "labeler_error"
+
+
+def test_an_item_for_two_needs_no_conflict_read(place):
+    with plant(place, plant_items(1, needed=2)) as store:
+        read_next(store, "anna", "absent")
+        assert store.rereads() == []
+        read_next(store, "ben", "absent")
+        assert read_all(store, "cleo") == 0
+
+
+def test_grades_have_verdicts_of_their_own(place):
+    items = plant_items(2, finding="edema_severity", call=2, stratum="grade_2")
+    with plant(place, items) as store:
+        read_next(store, "anna", "2")
+        with pytest.raises(AuditError, match="edema_severity: no such verdict"):
+            read_next(store, "anna", "present")
+        read_next(store, "anna", "3")
+        assert Reread("item-1", "conflict") in store.rereads()
+
+
+def test_nothing_is_asked_again_in_the_repair_queue(place):
+    items = [dataclasses.replace(item, queue="repair") for item in plant_items(2)]
+    with plant(place, items) as store:
+        read_next(store, "anna", "absent", queue="repair")
+        assert store.rereads() == []
