@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from text_labeler.audit.records import Item, Purpose, Read, Verdict
@@ -97,7 +98,7 @@ def plan_rereads(items: Sequence[Item], reads: Sequence[Read], seed: int) -> lis
     by_id = {item.item_id: item for item in items if item.queue == "blind"}
     of_item: dict[str, list[Read]] = {}
     owed: dict[str, int] = {}
-    free: dict[str, set[str]] = {}
+    free: dict[str, list[tuple[bytes, str]]] = {}  # heaps: this runs after each read
     found: dict[Reread, None] = {}
     for read in sorted(reads, key=lambda read: read.event):
         item = by_id.get(read.item_id)
@@ -106,38 +107,38 @@ def plan_rereads(items: Sequence[Item], reads: Sequence[Read], seed: int) -> lis
         earlier = of_item.setdefault(item.item_id, [])
         earlier.append(read)
         if len(earlier) == 1 and item.needed < 2:
-            _sort_first(item, read, owed, free, found)
+            rank = _rank(seed, item.item_id)
+            _sort_first(item, (read.verdict, rank), owed, free, found)
         elif needs_adjudication(item, earlier):
             found[Reread(item.item_id, "adjudication")] = None
-        _draw_decoy(item.finding, owed, free, found, seed)
+        _draw_decoy(item.finding, owed, free, found)
     return list(found)
 
 
 def _sort_first(
     item: Item,
-    read: Read,
+    answer: tuple[Verdict, bytes],
     owed: dict[str, int],
-    free: dict[str, set[str]],
+    free: dict[str, list[tuple[bytes, str]]],
     found: dict[Reread, None],
 ) -> None:
-    if is_conflict(item, read.verdict):
+    verdict, rank = answer
+    if is_conflict(item, verdict):
         found[Reread(item.item_id, "conflict")] = None
         owed[item.finding] = owed.get(item.finding, 0) + 1
-    elif read.verdict != "unclear":
-        free.setdefault(item.finding, set()).add(item.item_id)
+    elif verdict != "unclear":
+        heappush(free.setdefault(item.finding, []), (rank, item.item_id))
 
 
 def _draw_decoy(
     finding: str,
     owed: dict[str, int],
-    free: dict[str, set[str]],
+    free: dict[str, list[tuple[bytes, str]]],
     found: dict[Reread, None],
-    seed: int,
 ) -> None:
-    waiting = free.get(finding, set())
+    waiting = free.get(finding, [])
     while owed.get(finding, 0) and waiting:
-        drawn = min(waiting, key=lambda item_id: _rank(seed, item_id))
-        waiting.remove(drawn)
+        drawn = heappop(waiting)[1]
         found[Reread(drawn, "decoy")] = None
         owed[finding] -= 1
 
