@@ -90,8 +90,16 @@ def loss_curves(
     return figure
 
 
-def confusion_matrices(matrices: Mapping[str, ArrayLike]) -> Figure:
-    """Draw matrices [4, 4] (row = reference) side by side, coloured by share of their row."""
+def confusion_matrices(
+    matrices: Mapping[str, ArrayLike],
+    names: Sequence[str] = tuple(map(str, range(SEVERITY_LEVELS))),
+    *,
+    predicted: str = "graded",
+) -> Figure:
+    """Draw matrices [k, k] (row = reference) side by side, coloured by share of their row.
+
+    names: of the k rows, by default the grades; predicted: what the columns are.
+    """
     figure = new_figure(3.15 * len(matrices) + 0.3, 3.5)
     grid = figure.subplots(1, len(matrices), squeeze=False)[0]
     for number, (arm, matrix) in enumerate(matrices.items()):
@@ -105,9 +113,9 @@ def confusion_matrices(matrices: Mapping[str, ArrayLike]) -> Figure:
             colour = "white" if share > 0.55 else INK
             axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=TEXT_POINTS)
         ylabel = "reference" if number == 0 else ""
-        style_axes(axes, title=arm, x="graded", y=ylabel, grid="none")
-        axes.set_xticks(range(SEVERITY_LEVELS))
-        axes.set_yticks(range(SEVERITY_LEVELS))
+        style_axes(axes, title=arm, x=predicted, y=ylabel, grid="none")
+        axes.set_xticks(range(len(names)), names)
+        axes.set_yticks(range(len(names)), names)
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)

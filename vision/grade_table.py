@@ -115,7 +115,7 @@ def write_grades(records: Sequence[dict[str, Any]], out: Path) -> None:
             table.to_parquet(temporary, index=False)
         else:
             for name in TEXT_COLUMNS:
-                table[name] = table[name].map(_disarm, na_action="ignore")
+                table[name] = table[name].map(disarm, na_action="ignore")
             table.to_csv(temporary, index=False)
 
 
@@ -171,5 +171,7 @@ def _tabulate_one(file: Path, grade: Grade, findings: Sequence[str]) -> dict[str
     return record
 
 
-def _disarm(text: str) -> str:
+def disarm(text: str) -> str:
+    """Put an apostrophe before text that a spreadsheet would run as a formula."""
+    """Put an apostrophe before a text that a spreadsheet would run as a formula."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text

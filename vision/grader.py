@@ -127,7 +127,7 @@ class Grader:
             },
             abstain=reason is not None,
             reason=reason,
-            warnings=self._warn(xray),
+            warnings=list_warnings(xray, self.input.size),
             sha256=xray.provenance.sha256,
             severity_range=self._find_range(levels),
         )
@@ -220,17 +220,6 @@ class Grader:
         (held,) = np.nonzero(self.conformal.apply(levels)[0])
         return int(held[0]), int(held[-1])
 
-    def _warn(self, xray: XrayImage) -> tuple[str, ...]:
-        provenance, notes = xray.provenance, []
-        if provenance.inverted:
-            notes.append("stored as MONOCHROME1, turned")
-        if provenance.view in LATERAL_VIEWS:
-            notes.append("a lateral view")
-        if max(provenance.height, provenance.width) < self.input.size:
-            size = f"{provenance.width}×{provenance.height}"
-            notes.append(f"only {size} pixels, enlarged to {self.input.size}")
-        return (*provenance.warnings, *notes)
-
     def _describe(self) -> GraderCard:
         return GraderCard(
             schema_version=GRADER_SCHEMA,
@@ -258,10 +247,26 @@ def level_probabilities(cumulative_logits: NDArray[np.float32]) -> NDArray[np.fl
     return np.asarray(padded[:, :-1] - padded[:, 1:])
 
 
-def _grade_unreadable(error: ImageError) -> Grade:
+def list_warnings(xray: XrayImage, size: int) -> tuple[str, ...]:
+    """Say what is unusual about a file that is framed into a square of `size` pixels."""
+    provenance, notes = xray.provenance, []
+    if provenance.inverted:
+        notes.append("stored as MONOCHROME1, turned")
+    if provenance.view in LATERAL_VIEWS:
+        notes.append("a lateral view")
+    if max(provenance.height, provenance.width) < size:
+        notes.append(f"only {provenance.width}×{provenance.height} pixels, enlarged to {size}")
+    return (*provenance.warnings, *notes)
+
+
+def hash_unread(error: ImageError) -> str | None:
+    """Give the SHA-256 of a file that is no image; None where it cannot be read at all."""
     try:
-        sha256 = hash_file(error.path)
+        return hash_file(error.path)
     except OSError:
-        sha256 = None
+        return None
+
+
+def _grade_unreadable(error: ImageError) -> Grade:
     reason = f"unreadable: {error.reason}"
-    return Grade(None, None, {}, {}, True, reason, (), sha256)
+    return Grade(None, None, {}, {}, True, reason, (), hash_unread(error))

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from joint.image_runs.kinds import ImageRunKind, TrainedImages
+from joint.image_runs.class_result import finish_classification
+from joint.image_runs.kinds import ImageRunKind
 from joint.image_runs.prepare import PreparedImages
 from joint.image_runs.settings import ImageRunSettings
 from joint.prepare import PreparationError
@@ -47,11 +48,6 @@ def build_classification(
         study_hashes=prepared.study_hashes(),
     )
     return ClassificationTask(settings.task, data, seed=settings.seed)
-
-
-def finish_classification(trained: TrainedImages) -> list[str]:
-    """Measure and write what a classifier came to."""
-    return [f"best at step {trained.step}"]
 
 
 def _check_teachable(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from joint.image_runs.settings import ImageRunSettings
+import pandas as pd
+
+from configs.files import write_atomically
 from joint.run_folder import RunFolder
 
 
 class ImageRunFolder(RunFolder):
-    """As `RunFolder`, with `predictions.csv`, and the saved model in `model/`."""
+    """As `RunFolder`, with `predictions.csv`, the saved model in `model/`, and `left_out.csv`."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -17,7 +20,8 @@ class ImageRunFolder(RunFolder):
         self.model = path / "model"
         self.left_out = path / "left_out.csv"
 
-    @classmethod
-    def of_run(cls, settings: ImageRunSettings) -> ImageRunFolder:
-        """Name the folder of a run: `<out>/<name>`."""
-        return cls.of(settings)
+    def write_left_out(self, skipped: Iterable[tuple[str, str]]) -> None:
+        """List images that could not be read: path under the corpus root, and why."""
+        table = pd.DataFrame(list(skipped), columns=["path", "reason"])
+        with write_atomically(self.left_out) as temporary:
+            table.to_csv(temporary, index=False)

@@ -12,6 +12,7 @@ from data_cards.corpora import find_corpus
 from joint.training.settings import TrainingSettings
 from vision.cache import CacheSettings
 from vision.classification.task import ClassificationTaskSettings
+from vision.gate import GateSettings
 
 IMAGE_TASKS = frozenset({"classification"})
 """The kinds of `ImageTaskSettings`: what `kerley train` hands to this package."""
@@ -53,12 +54,13 @@ class ImageDataSettings(Settings):
 class ImageEvaluationSettings(Settings):
     """How a trained model is measured.
 
-    resamples: of the bootstrap that draws patients. trust: write the trust report, which trains
-    two small baselines and tests with the lungs hidden.
+    resamples: of the bootstrap that draws patients. trust: write the trust report
+    (`joint/trust/`). gate: what the saved model refuses to judge; null lets all through.
     """
 
     resamples: int = Field(1000, ge=10)
     trust: bool = True
+    gate: GateSettings | None = GateSettings()
 
 
 ImageTaskSettings = ClassificationTaskSettings
