@@ -68,7 +68,7 @@ def is_dicom(data: bytes) -> bool:
 
 def read_header(path: Path, file: BinaryIO) -> pydicom.Dataset:
     """Read a DICOM file up to its pixels, without values over 64 KiB."""
-    with _quiet_pydicom():
+    with quiet_pydicom():
         try:
             return pydicom.dcmread(file, stop_before_pixels=True, defer_size=MAX_HEADER_VALUE)
         except DICOM_ERRORS as error:
@@ -77,7 +77,7 @@ def read_header(path: Path, file: BinaryIO) -> pydicom.Dataset:
 
 def decode_dicom(path: Path, data: bytes, sha256: str, *, equalization: Equalization) -> XrayImage:
     """Decode the bytes of one DICOM file; see `vision.images.read_image` for the rules."""
-    with _quiet_pydicom():
+    with quiet_pydicom():
         try:
             dataset = read_dataset(path, data)
             notes = _check_header(path, dataset)
@@ -97,8 +97,8 @@ def _broken(error: Exception) -> str:
 
 
 @contextmanager
-def _quiet_pydicom() -> Iterator[None]:
-    """Keep pydicom's warnings, which may quote values of the file, out of logs and terminals."""
+def quiet_pydicom() -> Iterator[None]:
+    """Keep pydicom's warnings, which may quote the file, out of logs and terminals."""
     logger = logging.getLogger("pydicom")
     was_disabled, logger.disabled = logger.disabled, True
     try:

@@ -13,7 +13,6 @@ from PIL import Image
 from vision.segmentation.network import SegmentationError
 from vision.segmentation.segmenter import Segmenter
 
-
 P = TypeVar("P", np.uint8, np.float32)
 
 

@@ -45,6 +45,7 @@ class SegmenterCard(Settings):
     """What `segmenter.json` holds beside the weights.
 
     structure: what a mask shows. threshold: the probability from which a pixel is inside.
+    usual_share: the shares of an image between which nearly all training masks lay.
     provenance: names and hashes of what it was made from; lineage: the graph behind them.
     """
 
@@ -54,6 +55,7 @@ class SegmenterCard(Settings):
     input: CacheSettings
     preprocessing_hash: str
     threshold: float = Field(gt=0, lt=1)
+    usual_share: tuple[float, float] | None
     provenance: dict[str, str]
     weights_sha256: str
     lineage: Lineage | None = None
@@ -61,15 +63,21 @@ class SegmenterCard(Settings):
 
 @dataclass(frozen=True)
 class Segmenter:
-    """A network with all that turns an image into a mask; `input`: how images are framed."""
+    """A network with all that turns an image into a mask (the fields: see SegmenterCard).
+
+    weights_sha256: of the file that it was loaded from, "" before it is saved. threads: how many
+    torch uses while it works; None leaves that as it is.
+    """
 
     network: SegmentationNetwork
     settings: NetworkSettings
     input: CacheSettings
     structure: Literal["lung", "infection"] = "lung"
     threshold: float = 0.5
+    usual_share: tuple[float, float] | None = None
     provenance: dict[str, str] = field(default_factory=dict)
     lineage: Lineage | None = None
+    weights_sha256: str = ""
     threads: int | None = None
 
     def segment(self, xray: XrayImage) -> NDArray[np.bool_]:
@@ -105,6 +113,7 @@ class Segmenter:
             input=self.input,
             preprocessing_hash=self.input.preprocessing_hash,
             threshold=self.threshold,
+            usual_share=self.usual_share,
             provenance=self.provenance,
             weights_sha256=hash_file(folder / WEIGHTS_NAME),
             lineage=self.lineage,
@@ -133,8 +142,10 @@ class Segmenter:
             card.input,
             structure=card.structure,
             threshold=card.threshold,
+            usual_share=card.usual_share,
             provenance=card.provenance,
             lineage=card.lineage,
+            weights_sha256=card.weights_sha256,
             threads=threads,
         )
 
