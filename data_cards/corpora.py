@@ -54,6 +54,12 @@ CORPORA = {
             "data_cards.phantom.reader:read_phantom",
         ),
         Corpus(
+            "phantom_masks",
+            "the same images with their drawn lung masks, to teach segmentation",
+            "data_cards.phantom.masks:read_phantom_masks",
+            folder="phantom",
+        ),
+        Corpus(
             "openi",
             "Indiana University chest X-ray reports (Open-i)",
             "data_cards.openi.reader:read_openi",
@@ -119,6 +125,11 @@ CORPORA = {
             "kermany",
             "Kermany's chest X-rays of children: bacterial, viral, normal",
             "data_cards.kermany.reader:read_kermany",
+        ),
+        Corpus(
+            "image_masks",
+            "any folder with images/ and masks/ of equal names",
+            "data_cards.image_masks.reader:read_image_masks",
         ),
         Corpus(
             "report_table",

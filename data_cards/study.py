@@ -43,7 +43,9 @@ class Study(TypedDict):
 
     `split` is one of SPLITS where the corpus has an official split. `class_name` is the folder
     or column class of corpora without reports. `age` is in years, `acquired` an ISO date.
-    `mask_paths` lie parallel to `images` when a corpus has masks.
+    `mask_paths` are the mask files of a corpus that has masks: as many for each image, image by
+    image in the order of `images`. Several of one image (left and right lung) are to be joined;
+    `group_masks` tells them apart.
     """
 
     corpus: str
@@ -57,6 +59,21 @@ class Study(TypedDict):
     sex: NotRequired[str | None]
     age: NotRequired[float | None]
     acquired: NotRequired[str | None]
+
+
+def group_masks(study: Study) -> list[tuple[str, ...]]:
+    """Give the mask files of each image of a study, `()` each where it has no masks.
+
+    Raises CorpusError when the files do not fall equally to the images.
+    """
+    images, masks = len(study["images"]), study.get("mask_paths") or []
+    if len(masks) % max(images, 1) or (masks and not images):
+        raise CorpusError(
+            f"study of corpus {study['corpus']!r}: {len(masks)} mask files for {images} images;"
+            " expected as many for each image"
+        )
+    each = len(masks) // max(images, 1)
+    return [tuple(masks[number * each : (number + 1) * each]) for number in range(images)]
 
 
 STUDY_FEATURES = Features(
@@ -173,6 +190,8 @@ class _Checks:
         split = row["split"]
         if split is not None and split not in SPLITS:
             raise CorpusError(f"{self._root}: unknown splits {[split]}; expected {SPLITS}")
+        if row["mask_paths"]:
+            group_masks(study)
         if row["images"] or row["mask_paths"]:
             _relative_paths(row["images"], row["mask_paths"], self._root, self._known)
         return row

@@ -1,4 +1,7 @@
-"""The truth of a phantom corpus, for scoring only: tables and masks that no reader opens."""
+"""The truth of a phantom corpus, for scoring only: tables and masks.
+
+No reader opens it but `read_phantom_masks`, which names the lung masks to teach segmentation.
+"""
 
 from __future__ import annotations
 

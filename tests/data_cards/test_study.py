@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from data_cards.study import CorpusError, Skipped, list_studies
+from data_cards.study import CorpusError, Skipped, group_masks, list_studies
 
 
 def study(root: Path, study_id: str = "s1", path: str = "a.png", **more):
@@ -87,3 +87,25 @@ def test_the_hash_sees_every_change_that_matters(tmp_path, change, monkeypatch):
     before = list_studies("made", Path(), [study(Path())])
     after = list_studies("made", Path(), [study(Path(), **change)])
     assert before.content_hash != after.content_hash
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "grouped"),
+    [
+        (["a", "b"], ["1", "2"], [("1",), ("2",)]),
+        (["a", "b"], ["1", "2", "3", "4"], [("1", "2"), ("3", "4")]),
+        (["a", "b"], None, [(), ()]),
+        ([], None, []),
+    ],
+)
+def test_masks_are_told_apart_by_image(images, masks, grouped):
+    made = study(Path(), images=[{"path": path} for path in images], mask_paths=masks)
+    assert group_masks(made) == grouped
+
+
+@pytest.mark.parametrize("images", [["a", "b"], []])
+def test_masks_that_do_not_fall_to_the_images_are_refused(tmp_path, images):
+    paths = [{"path": str(tmp_path / name)} for name in images]
+    made = study(tmp_path, images=paths, mask_paths=[str(tmp_path / name) for name in "xyz"])
+    with pytest.raises(CorpusError, match=rf"3 mask files for {len(images)} images"):
+        list_studies("made", tmp_path, [made])

@@ -1,0 +1,1 @@
+"""Any folder of images and masks of equal names: card and reader."""
