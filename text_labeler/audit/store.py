@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from types import TracebackType
 
-import sqlalchemy as sa
-
 from text_labeler.audit import plan_store
-from text_labeler.audit.answers import check_answer
+from text_labeler.audit.accounts import Accounts, check_right
 from text_labeler.audit.conflicts import Reread
 from text_labeler.audit.database import Database
 from text_labeler.audit.events import (
@@ -20,13 +17,13 @@ from text_labeler.audit.events import (
     Draft,
     Event,
     append,
-    find_event,
     read_events,
     read_rows,
     verify_chain,
 )
-from text_labeler.audit.leases import Wish, find_purpose, hold_again, hold_next, release
+from text_labeler.audit.leases import Wish, hold_next
 from text_labeler.audit.mirror import Mirror
+from text_labeler.audit.recording import Sent, find_item, record_answer, tell_past, undo_last
 from text_labeler.audit.records import (
     Answer,
     Assignment,
@@ -38,7 +35,6 @@ from text_labeler.audit.records import (
     Queue,
     Read,
 )
-from text_labeler.audit.standing import Standing
 
 LEASE_SECONDS = 600.0
 """How long an item is held for a reader who does not answer."""
@@ -47,7 +43,8 @@ LEASE_SECONDS = 600.0
 class AuditStore:
     """An audit's database with the rules of who reads what; safe for threads and processes.
 
-    Each call is one transaction: what it returned is on the disk. All calls raise AuditError for
+    Each call is one transaction: what it returned is on the disk. Where there are accounts, only
+    they read, by their roles. All calls raise AuditError for
     what the rules refuse and for what the database can't do (a full disk, a lost server).
     """
 
@@ -61,6 +58,7 @@ class AuditStore:
         self.database = database
         self.clock = clock
         self.lease_seconds = lease_seconds
+        self.accounts = Accounts(database, clock)
         self._mirror = Mirror(database)
 
     @classmethod
@@ -98,7 +96,7 @@ class AuditStore:
     def item(self, item_id: str) -> Item:
         """Return one item; raises AuditError for an id that the plan doesn't have."""
         with self._mirror.reading() as (_, standing):
-            return _find(standing, item_id)
+            return find_item(standing, item_id)
 
     def document(self, study_id: str) -> Document:
         """Return what is shown of a study; raises AuditError where the audit doesn't have it."""
@@ -124,6 +122,7 @@ class AuditStore:
             raise AuditError(f"a reader needs a name, and another than {STORE!r}")
         wish = Wish(reader, queue, adjudicate, skip)
         with self._mirror.writing() as (connection, standing):
+            check_right(connection, reader, "adjudicate" if adjudicate else "read")
             now = self.clock()
             until = now + self.lease_seconds
             return hold_next(connection, standing, wish, now=now, until=until)
@@ -134,23 +133,8 @@ class AuditStore:
         idem: names the press of a key; the same answer sent again with it is the same event.
         """
         with self._mirror.writing() as (connection, standing):
-            now = self.clock()
-            item = _find(standing, item_id)
-            key = f"{reader}/{idem}"
-            sent = _find_sent(connection, Draft(reader, "read", key, item_id, asdict(answer)))
-            if sent is not None:
-                return sent
-            if standing.has_read(reader, item_id):
-                raise AuditError("this reader has read the item already; undo comes first")
-            purpose = find_purpose(connection, standing, item_id, reader, now=now)
-            check_answer(item, purpose, answer)
-            body = {**asdict(answer), "purpose": purpose, "flags": list(answer.flags)}
-            event = append(connection, Draft(reader, "read", key, item_id, body), now)
-            release(connection, item_id, reader)
-            standing.apply(event)
-            if item.queue == "blind":
-                _ask_again(connection, standing, event, now)
-            return event
+            sent = Sent(reader, f"{reader}/{idem}", self.clock())
+            return record_answer(connection, standing, sent, find_item(standing, item_id), answer)
 
     def undo(self, reader: str, *, idem: str) -> Event:
         """Take back the reader's latest standing read, of whatever item; both events stay.
@@ -158,21 +142,8 @@ class AuditStore:
         The item is held for him again and comes first. Called again it goes further back.
         """
         with self._mirror.writing() as (connection, standing):
-            now = self.clock()
-            key = f"{reader}/{idem}"
-            sent = _find_sent(connection, Draft(reader, "undo", key))
-            if sent is not None:
-                return sent
-            read = standing.last_read(reader)
-            if read is None:
-                raise AuditError("there is no read of this reader to undo")
-            draft = Draft(reader, "undo", key, read.item_id, supersedes=read.event)
-            event = append(connection, draft, now)
-            until = now + self.lease_seconds
-            held = (read.item_id, reader, read.purpose)
-            hold_again(connection, held, now=now, until=until)
-            standing.apply(event)
-            return event
+            sent = Sent(reader, f"{reader}/{idem}", self.clock())
+            return undo_last(connection, standing, sent, until=self.clock() + self.lease_seconds)
 
     def reads(self) -> list[Read]:
         """Return the reads that stand, of both queues, in the order in which they were made."""
@@ -182,7 +153,7 @@ class AuditStore:
     def reads_of(self, item_id: str) -> list[Read]:
         """Return the standing reads of one item: for an adjudicator, never for a blind reader."""
         with self._mirror.reading() as (_, standing):
-            return standing.reads_of(_find(standing, item_id).item_id)
+            return standing.reads_of(find_item(standing, item_id).item_id)
 
     def rereads(self) -> list[Reread]:
         """Return the re-reads asked for so far, read or not: for the lead, never for a reader."""
@@ -193,7 +164,7 @@ class AuditStore:
         """Return a reader's last `n` reads, the latest first, with those that he undid."""
         with self._mirror.reading() as (connection, standing):
             events = read_events(connection, reader=reader, kind="read", last=n)
-            return [_tell_past(event, standing) for event in reversed(events)]
+            return [tell_past(event, standing) for event in reversed(events)]
 
     def progress(self, reader: str, *, queue: Queue = "blind") -> Progress:
         """Say how far a queue is, and this reader with it."""
@@ -248,45 +219,3 @@ def _prepare(database: Database, step: Callable[[Database], None]) -> Database:
         database.close()
         raise
     return database
-
-
-def _find(standing: Standing, item_id: str) -> Item:
-    item = standing.items.get(item_id)
-    if item is None:
-        raise AuditError("the audit's plan has no item of the id that was given")
-    return item
-
-
-def _find_sent(connection: sa.Connection, draft: Draft) -> Event | None:
-    """Return the event that was sent before with the same key; refuse a key of something else."""
-    sent = find_event(connection, draft.idem)
-    if sent is None:
-        return None
-    is_same = (sent.reader, sent.kind) == (draft.reader, draft.kind)
-    if draft.kind == "read":
-        is_same = is_same and sent.item_id == draft.item_id
-        is_same = is_same and sent.body["verdict"] == draft.body["verdict"]
-    if not is_same:
-        raise AuditError("this key was recorded already with another answer; undo changes it")
-    return sent
-
-
-def _ask_again(connection: sa.Connection, standing: Standing, cause: Event, now: float) -> None:
-    for number, (item_id, purpose) in enumerate(standing.plan_requests()):
-        body = {"purpose": purpose, "cause": cause.seq}
-        draft = Draft(STORE, "reread", f"reread-{cause.seq}-{number}", item_id, body)
-        standing.apply(append(connection, draft, now))
-
-
-def _tell_past(event: Event, standing: Standing) -> PastRead:
-    item = standing.items[event.item_id or ""]
-    return PastRead(
-        event=event.seq,
-        item_id=item.item_id,
-        finding=item.finding,
-        queue=item.queue,
-        verdict=event.body["verdict"],
-        note=event.body["note"],
-        at=event.at,
-        stands=event.seq in standing.reads,
-    )

@@ -80,8 +80,9 @@ ACCOUNTS = Table(
 TOKENS = Table(
     "audit_token",
     METADATA,
-    Column("hash", String, primary_key=True),
+    Column("token_id", String, primary_key=True),
     Column("name", String, nullable=False),
+    Column("hash", String, nullable=False),
     Column("scope", String, nullable=False),
     Column("expires", Float, nullable=False),
 )

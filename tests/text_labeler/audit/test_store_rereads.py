@@ -60,11 +60,16 @@ def test_a_reread_that_was_read_stays_when_its_cause_is_undone(store):
 
 
 def test_two_who_differ_are_adjudicated_by_a_third(store):
+    with pytest.raises(AuditError, match="no account that may adjudicate here"):
+        store.claim("dora", queue="blind", adjudicate=True)
+    for reader in ("anna", "ben", "cleo", "dora"):
+        store.accounts.add(reader, "reader" if reader == "anna" else "adjudicator")
     read_next(store, "anna", "absent")
     assert store.claim("dora", queue="blind", adjudicate=True) is None
     read_next(store, "ben", "present")
-    for reader in ("anna", "ben"):
-        assert store.claim(reader, queue="blind", adjudicate=True) is None
+    assert store.claim("ben", queue="blind", adjudicate=True) is None, "he read it himself"
+    with pytest.raises(AuditError, match="anna: the account may not adjudicate here"):
+        store.claim("anna", queue="blind", adjudicate=True)
     assert store.claim("cleo", queue="blind").item.item_id == "item-1", "no ordinary read"
     given = store.claim("dora", queue="blind", adjudicate=True)
     assert (given.item.item_id, given.purpose) == ("item-0", "adjudication")
