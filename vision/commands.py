@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 import typer
 
 from vision.cache_command import cache
+from vision.classify_command import app as classify_commands
 from vision.explanation_command import app as explanation_commands
 from vision.export_command import app as export_commands
 from vision.segment_command import app as segment_commands
 
 app = typer.Typer()
 app.add_typer(cache, name="cache")
+app.registered_commands.extend(classify_commands.registered_commands)
 app.registered_commands.extend(export_commands.registered_commands)
 app.registered_commands.extend(explanation_commands.registered_commands)
 app.registered_commands.extend(segment_commands.registered_commands)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from accelerate.state import AcceleratorState
 
-from configs.settings import CONFIG_FOLDER, load_settings
+from configs.settings import CONFIG_FOLDER, load_settings, peek_setting
 from data_cards.corpora import CORPORA
+from joint.image_runs.settings import IMAGE_TASKS
 from joint.metrics_log import MetricsLog
 from joint.run import run_training
 from joint.run_settings import RunSettings
@@ -23,7 +24,12 @@ DEMO, CONTROL = (
 )
 
 
-RUNS = sorted(file.stem for file in CONFIG_FOLDER.glob("*.yaml"))
+RUNS = sorted(
+    file.stem
+    for file in CONFIG_FOLDER.glob("*.yaml")
+    if peek_setting(file, (), "task.kind") not in IMAGE_TASKS
+)
+"""Runs of severity; those on images alone are run in `test_image_runs.py`."""
 TINY_ENCODERS = {
     "chauhan2020": {"kind": "chauhan2020", "widths": [4, 4]},
     "torchvision": TOWER.encoder.model_dump(mode="json"),
