@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import typer
 
+from text_labeler.audit.plan_command import estimate, plan, recompute
+
 audit = typer.Typer(
     no_args_is_help=True,
     help="Read labels blind, and know how wrong the rest of them still are.",
 )
 # One line per sub-command, from its own file: audit.command()(plan_audit).
+audit.command()(plan)
+audit.command()(estimate)
+audit.command()(recompute)
 
 
 @audit.callback()

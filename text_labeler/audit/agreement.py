@@ -63,7 +63,7 @@ def measure_agreement(
 ) -> FindingAgreement | None:
     """Return the agreement on one finding; None where no planned item has two blind reads."""
     planned = {
-        item.item_id: item.study_id
+        item.item_id
         for item in items
         if item.finding == finding and item.queue == "blind" and item.needed > 1
     }
@@ -83,7 +83,7 @@ def measure_agreement(
     return rate_agreement(
         finding,
         ratings,
-        [planned[item] for item in clear],
+        list(clear),  # a study has one item of a finding
         np.random.default_rng(seed),
         unclear=len(pairs) - len(clear),
     )

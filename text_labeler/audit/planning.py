@@ -107,6 +107,10 @@ class AuditPlan(Settings):
         """First reads over all findings."""
         return sum(finding.reads for finding in self.findings)
 
+    def to_json(self) -> str:
+        """Return the text of `plan.json`, which the store and the certificate hash."""
+        return self.model_dump_json(indent=1) + "\n"
+
     @property
     def minutes(self) -> float:
         """What the first reads take at the plan's pace."""
