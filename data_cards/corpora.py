@@ -127,6 +127,18 @@ CORPORA = {
             "data_cards.kermany.reader:read_kermany",
         ),
         Corpus(
+            "montgomery",
+            "Montgomery's chest X-rays: tuberculosis or not, left and right lung masks",
+            "data_cards.montgomery_shenzhen.reader:read_montgomery",
+            folder="montgomery_shenzhen",
+        ),
+        Corpus(
+            "shenzhen",
+            "Shenzhen's chest X-rays: tuberculosis or not, lung masks of most",
+            "data_cards.montgomery_shenzhen.reader:read_shenzhen",
+            folder="montgomery_shenzhen",
+        ),
+        Corpus(
             "image_masks",
             "any folder with images/ and masks/ of equal names",
             "data_cards.image_masks.reader:read_image_masks",
