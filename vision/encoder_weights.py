@@ -21,7 +21,7 @@ def hash_encoder_weights(settings: object) -> dict[str, str]:
     """Give {"encoder_weights": SHA-256} of an encoder's local file, {} where it has none."""
     if not isinstance(settings, NamedEncoderSettings) or settings.weights is None:
         return {}
-    return {"encoder_weights": _hash(settings.weights.path)}
+    return {"encoder_weights": hash_weights(settings.weights.path)}
 
 
 def load_encoder_weights(
@@ -62,7 +62,7 @@ def load_encoder_weights(
 
 def _read(settings: WeightSettings) -> dict[str, Tensor]:
     path = settings.path
-    found = _hash(path)
+    found = hash_weights(path)
     if settings.sha256 is not None and found != settings.sha256:
         raise EncoderError(f"{path}: its SHA-256 is {found}, expected {settings.sha256}")
     try:
@@ -74,7 +74,8 @@ def _read(settings: WeightSettings) -> dict[str, Tensor]:
     return state
 
 
-def _hash(path: Path) -> str:
+def hash_weights(path: Path) -> str:
+    """Give the SHA-256 of a weights file; raises EncoderError where it cannot be read."""
     try:
         return hash_file(path)
     except OSError as error:

@@ -30,7 +30,7 @@ class ClassFacts(NamedTuple):
 
 def write_class_card(place: ImageRunPlace, facts: ClassFacts) -> None:
     """Write `card.json`, then README.md; they name no path, patient or study."""
-    classes = place.settings.task.classes
+    classes = place.settings.classification.classes
     write_json(place.folder.card_facts, describe_facts(place, facts))
     text = (
         make_environment()
@@ -58,7 +58,7 @@ def write_class_card(place: ImageRunPlace, facts: ClassFacts) -> None:
 
 def count_images(place: ImageRunPlace) -> dict[str, dict[str, int]]:
     """Count patients, images, and images of each class, by split."""
-    images, classes = place.prepared.images, place.settings.task.classes
+    images, classes = place.prepared.images, place.settings.classification.classes
     counts = {}
     for split in dict.fromkeys(["train", "validate", "test", *images["split"]]):
         inside = images[images["split"] == split]
@@ -85,7 +85,7 @@ def describe_facts(place: ImageRunPlace, facts: ClassFacts) -> dict[str, Any]:
         for name, scored in facts.sets.items()
     }
     return {
-        "classes": list(place.settings.task.classes),
+        "classes": list(place.settings.classification.classes),
         "counts": count_images(place),
         "left_out": place.prepared.left_out,
         "hashes": dict(place.hashes),

@@ -37,7 +37,7 @@ def finish_classification(trained: TrainedImages) -> list[str]:
     """
     place, session = trained.place, trained.session
     settings, prepared = place.settings, place.prepared
-    classes = settings.task.classes
+    classes = settings.classification.classes
     rows = np.flatnonzero((prepared.images["split"] != "train").to_numpy())
     logits = np.full((len(prepared.images), len(classes)), np.nan)
     logits[rows] = session.loop.predict(rows)["class_logits"]
@@ -68,7 +68,7 @@ def save_classifier(
     place: ImageRunPlace, weights: Mapping[str, Tensor], temperature: float
 ) -> Classifier:
     """Write `model/` from the weights of the whole network; return what `kerley classify` loads."""
-    task = place.settings.task
+    task = place.settings.classification
     network = ClassifierNetwork(task.encoder, len(task.classes), load_pretrained=False)
     network.load_state_dict(dict(weights))
     classifier = Classifier(
@@ -104,7 +104,7 @@ def describe_scores(sets: Mapping[str, ScoredSet], classes: tuple[str, ...]) -> 
 def _write_files(
     place: ImageRunPlace, probabilities: NDArray[np.float64], sets: Mapping[str, ScoredSet]
 ) -> None:
-    folder, classes = place.folder, place.settings.task.classes
+    folder, classes = place.folder, place.settings.classification.classes
     table = tabulate_predictions(place.prepared, probabilities, classes)
     table["path"] = table["path"].map(disarm)
     with write_atomically(folder.predictions) as temporary:

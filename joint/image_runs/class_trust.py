@@ -34,7 +34,7 @@ def gather_inputs(
     return TrustInputs(
         rows=prepared.images.iloc[own][list(COLUMNS)].reset_index(drop=True),
         labels=prepared.images["label"].to_numpy(np.int64)[own],
-        classes=settings.task.classes,
+        classes=settings.classification.classes,
         pixels=lambda rows: prepared.cache.read(cache_rows[rows]),
         probabilities=sets["test"].probabilities,
         predict=classifier.probabilities,

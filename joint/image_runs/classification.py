@@ -24,7 +24,7 @@ def select_classes(settings: ImageRunSettings, prepared: PreparedImages) -> Prep
     Raises PreparationError where a class has no training image, or nothing is left to validate
     or test on.
     """
-    task = settings.task
+    task = settings.classification
     labels = [task.number_class(name) for name in prepared.images["class_name"]]
     known = np.array([label is not None for label in labels])
     images = prepared.images[known].reset_index(drop=True)
@@ -47,7 +47,7 @@ def build_classification(
         validate=prepared.rows("validate"),
         study_hashes=prepared.study_hashes(),
     )
-    return ClassificationTask(settings.task, data, seed=settings.seed)
+    return ClassificationTask(settings.classification, data, seed=settings.seed)
 
 
 def _check_teachable(

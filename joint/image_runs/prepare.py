@@ -15,7 +15,7 @@ from configs.files import hash_json
 from data_cards.corpora import find_corpus
 from data_cards.lineage import describe_listing
 from data_cards.splits import assign_splits
-from data_cards.study import Listing
+from data_cards.study import Listing, group_masks
 from joint.image_runs.settings import CorpusSource, ImageDataSettings
 from joint.prepare import STUDY_HASH_LETTERS, PreparationError
 from vision.cache import ImageCache, build_cache
@@ -26,10 +26,10 @@ EXTERNAL = "external"
 """The split of images from corpora that only test."""
 
 LISTED = (
-    *("source", "study_id", "patient_id", "split", "class_name", "path", "root", "mask_path"),
+    *("source", "study_id", "patient_id", "split", "class_name", "path", "root", "mask_paths"),
     *("view", "sex", "age"),
 )
-"""What a listing says of each image; `path`, `root` and `mask_path` are absolute."""
+"""What a listing says of each image; `path`, `root` and all of `mask_paths` are absolute."""
 
 
 @dataclass(frozen=True)
@@ -155,8 +155,7 @@ def _list_images(
             test=settings.test_share,
         )
     for study in studies:
-        masks = study["mask_paths"] or [None] * len(study["images"])
-        for image, mask in zip(study["images"], masks, strict=True):
+        for image, masks in zip(study["images"], group_masks(study), strict=True):
             yield {
                 "source": source.corpus,
                 "study_id": study["study_id"],
@@ -165,7 +164,7 @@ def _list_images(
                 "class_name": study["class_name"],
                 "path": image["path"],
                 "root": str(listing.root),
-                "mask_path": mask,
+                "mask_paths": masks,
                 "view": image["view"],
                 "sex": study["sex"],
                 "age": study["age"],

@@ -8,20 +8,25 @@ from dataclasses import dataclass
 import torch
 from accelerate import Accelerator
 
-from joint.image_runs import classification
+from joint.image_runs import classification, segmentation
 from joint.image_runs.folder import ImageRunFolder
 from joint.image_runs.kinds import ImageRunKind, ImageRunPlace, TrainedImages
 from joint.image_runs.prepare import prepare_images
-from joint.image_runs.settings import ImageRunSettings
+from joint.image_runs.settings import ImageRunSettings, ImageTaskSettings
 from joint.loop import LoopReport
 from joint.run_changes import check_names
 from joint.run_lock import lock_run
 from joint.training.launch import make_accelerator, prepare_in_turn
 from joint.training.session import RunStart, Session, open_session
 from joint.training.settings import hash_training
+from vision.classification.task import ClassificationTaskSettings
 from vision.encoder_weights import hash_encoder_weights
+from vision.segmentation.network import hash_network_weights
 
-KINDS: dict[str, ImageRunKind] = {"classification": classification.KIND}
+KINDS: dict[str, ImageRunKind] = {
+    "classification": classification.KIND,
+    "segmentation": segmentation.KIND,
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def _run_locked(
         folder.claim(settings, accept)
     accelerator.wait_for_everyone()
     hashes = {"settings": hash_training(settings), **prepared.hashes}
-    hashes |= hash_encoder_weights(getattr(settings.task, "encoder", None))
+    hashes |= _hash_weights(settings.task)
     torch.manual_seed(settings.seed)
     task = kind.build(settings, prepared)
     place = ImageRunPlace(settings, folder, prepared, hashes)
@@ -81,3 +86,10 @@ def _load_best(place: ImageRunPlace, session: Session, report: LoopReport) -> Tr
     step = session.load_best()
     weights = session.accelerator.get_state_dict(session.loop.model)
     return TrainedImages(place, session.task, session, report, step, weights)
+
+
+def _hash_weights(task: ImageTaskSettings) -> dict[str, str]:
+    """Name the local file that the encoder starts from, if it does."""
+    if isinstance(task, ClassificationTaskSettings):
+        return hash_encoder_weights(task.encoder)
+    return hash_network_weights(task.network)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -13,16 +13,22 @@ from joint.training.settings import TrainingSettings
 from vision.cache import CacheSettings
 from vision.classification.task import ClassificationTaskSettings
 from vision.gate import GateSettings
+from vision.segmentation.mask_files import MaskSettings
+from vision.segmentation.task import SegmentationTaskSettings
 
-IMAGE_TASKS = frozenset({"classification"})
+IMAGE_TASKS = frozenset({"classification", "segmentation"})
 """The kinds of `ImageTaskSettings`: what `kerley train` hands to this package."""
 
 
 class CorpusSource(Settings):
-    """One corpus and the folder (or file) that holds it."""
+    """One corpus and the folder (or file) that holds it.
+
+    masks: what the values of its mask files mean, where that is not plain.
+    """
 
     corpus: str
     root: Path
+    masks: MaskSettings | None = None
 
     @field_validator("corpus")
     @classmethod
@@ -63,7 +69,9 @@ class ImageEvaluationSettings(Settings):
     gate: GateSettings | None = GateSettings()
 
 
-ImageTaskSettings = ClassificationTaskSettings
+ImageTaskSettings = Annotated[
+    ClassificationTaskSettings | SegmentationTaskSettings, Field(discriminator="kind")
+]
 """The union of the image tasks, told apart by `kind`."""
 
 
@@ -77,12 +85,29 @@ class ImageRunSettings(TrainingSettings):
             "work": True,
             "workers": True,
         },
-        "task": {"encoder": {"weights": {"path": True}}},
+        "task": {
+            "encoder": {"weights": {"path": True}},
+            "network": {"encoder_weights": {"path": True}},
+        },
     }
 
     data: ImageDataSettings
     task: ImageTaskSettings
     evaluation: ImageEvaluationSettings = ImageEvaluationSettings()
+
+    @property
+    def classification(self) -> ClassificationTaskSettings:
+        """The task of a run that tells classes apart."""
+        if not isinstance(self.task, ClassificationTaskSettings):
+            raise SettingsError(f"task.kind {self.task.kind}: expected classification")
+        return self.task
+
+    @property
+    def segmentation(self) -> SegmentationTaskSettings:
+        """The task of a run that outlines a structure."""
+        if not isinstance(self.task, SegmentationTaskSettings):
+            raise SettingsError(f"task.kind {self.task.kind}: expected segmentation")
+        return self.task
 
     @classmethod
     def write_out(cls, values: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from configs.files import hash_file, hash_json, write_atomically, write_json
+from configs.files import hash_json, write_atomically, write_json
 from vision.cache import ImageCache
 from vision.segmentation.mask_files import MaskSettings, frame_mask, read_mask
 from vision.segmentation.network import SegmentationError
@@ -32,14 +33,13 @@ class MaskCache:
     """Framed masks, one per row of a data set: OUTSIDE, INSIDE or UNKNOWN.
 
     `skipped`: (row, file, reason) of each mask that could not be read; its row reads as all
-    OUTSIDE and must not be used. `content_hash`: SHA-256 over the masks as they are kept.
+    OUTSIDE and must not be used.
     """
 
     def __init__(self, folder: Path) -> None:
         record = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
         self._masks = np.load(folder / MASKS_NAME, mmap_mode="r", allow_pickle=False)
         self.skipped = [(int(row), Path(path), str(why)) for row, path, why in record["skipped"]]
-        self.content_hash = str(record["content_hash"])
 
     def __len__(self) -> int:
         return len(self._masks)
@@ -50,6 +50,13 @@ class MaskCache:
         found = np.ones(len(self), dtype=bool)
         found[[row for row, _, _ in self.skipped]] = False
         return found
+
+    def hash_rows(self, rows: NDArray[np.int64]) -> str:
+        """Give the SHA-256 over the masks of some rows, in order."""
+        digest = hashlib.sha256()
+        for row in rows.tolist():
+            digest.update(self._masks[row].tobytes())
+        return digest.hexdigest()
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Copy masks into one uint8 array [n, size, size]."""
@@ -113,8 +120,7 @@ def _build(
             masks[row] = frame_mask(mask, cache.placement_of(cached), size)
         masks.flush()
     # Written last: a folder without it is one that was not finished.
-    record = {"skipped": skipped, "content_hash": hash_file(target / MASKS_NAME)}
-    write_json(target / RECORD_NAME, record)
+    write_json(target / RECORD_NAME, {"skipped": skipped})
 
 
 def _describe(path: Path) -> list[Any]:

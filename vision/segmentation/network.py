@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from configs.settings import Settings
 from vision.encoder_settings import WeightSettings
-from vision.encoder_weights import load_encoder_weights
+from vision.encoder_weights import hash_weights, load_encoder_weights
 from vision.encoders import replace_batch_norms
 from vision.grey_input import find_input_convolution, fold_channels, set_module
 
@@ -80,6 +79,15 @@ def build_network(settings: NetworkSettings, *, load_weights: bool = True) -> Se
     return SegmentationNetwork(network)
 
 
+def hash_network_weights(settings: NetworkSettings) -> dict[str, str]:
+    """Give {"encoder_weights": SHA-256} of the encoder's local file, {} where it has none."""
+    return (
+        {}
+        if settings.encoder_weights is None
+        else {"encoder_weights": hash_weights(settings.encoder_weights.path)}
+    )
+
+
 def _build_library_network(settings: NetworkSettings, *, channels: int) -> Any:
     import segmentation_models_pytorch as smp
 
@@ -111,9 +119,3 @@ def _take_grey(encoder: nn.Module, weights: WeightSettings) -> None:
         )
     name, first = found
     set_module(encoder, name, fold_channels(first, weights.mean, weights.deviation))
-
-
-@torch.no_grad()
-def count_weights(network: nn.Module) -> int:
-    """Count what is learnt."""
-    return sum(weight.numel() for weight in network.parameters() if weight.requires_grad)

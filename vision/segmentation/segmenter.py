@@ -6,26 +6,27 @@ in it is ever unpickled, and the card names the weights' hash, so that a swapped
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from pydantic import Field
 
-from configs.files import hash_file, write_atomically, write_json
-from configs.settings import Settings, tell_first
 from data_cards.lineage import Lineage
+from vision.classification.model_folder import (
+    ModelCard,
+    load_weights,
+    read_model_card,
+    write_model,
+    write_model_card,
+)
 from vision.encoder_settings import WeightSettings
 from vision.framing import CacheSettings, frame_image, unframe
 from vision.segmentation.network import (
     NetworkSettings,
-    SegmentationError,
     SegmentationNetwork,
     build_network,
 )
@@ -36,28 +37,23 @@ if TYPE_CHECKING:
     from vision.xray_image import XrayImage
 
 SEGMENTER_SCHEMA = 1
-WEIGHTS_NAME = "segmenter.safetensors"
-CARD_NAME = "segmenter.json"
+STEM = "segmenter"
 IMAGES_AT_ONCE = 16
 
 
-class SegmenterCard(Settings):
-    """What `segmenter.json` holds beside the weights.
+class SegmenterCard(ModelCard):
+    """What `segmenter.json` holds beside what every card says.
 
     structure: what a mask shows. threshold: the probability from which a pixel is inside.
     usual_share: the shares of an image between which nearly all training masks lay.
     provenance: names and hashes of what it was made from; lineage: the graph behind them.
     """
 
-    schema_version: int
     structure: Literal["lung", "infection"]
     network: NetworkSettings
-    input: CacheSettings
-    preprocessing_hash: str
     threshold: float = Field(gt=0, lt=1)
     usual_share: tuple[float, float] | None
     provenance: dict[str, str]
-    weights_sha256: str
     lineage: Lineage | None = None
 
 
@@ -103,9 +99,7 @@ class Segmenter:
 
     def save(self, folder: Path) -> None:
         """Write `segmenter.safetensors`, then `segmenter.json`; each atomically."""
-        state = {name: part.detach().cpu() for name, part in self.network.state_dict().items()}
-        with write_atomically(folder / WEIGHTS_NAME) as temporary:
-            save_file({name: part.contiguous() for name, part in state.items()}, temporary)
+        sha256 = write_model(folder, STEM, self.network.state_dict())
         card = SegmenterCard(
             schema_version=SEGMENTER_SCHEMA,
             structure=self.structure,
@@ -115,27 +109,21 @@ class Segmenter:
             threshold=self.threshold,
             usual_share=self.usual_share,
             provenance=self.provenance,
-            weights_sha256=hash_file(folder / WEIGHTS_NAME),
+            weights_sha256=sha256,
             lineage=self.lineage,
         )
-        write_json(folder / CARD_NAME, card.model_dump(mode="json"))
+        write_model_card(folder, STEM, card)
 
     @classmethod
     def load(cls, folder: Path, *, threads: int | None = None) -> Segmenter:
         """Read a segmenter's folder; `threads` hold while it works (None: as torch has it).
 
-        Raises SegmentationError for a missing or unreadable file, unknown keys, another schema
+        Raises ModelFolderError for a missing or unreadable file, unknown keys, another schema
         version, another preprocessing than this version's, and weights that aren't the card's.
         """
-        card = read_card(folder)
-        file = folder / WEIGHTS_NAME
-        if not file.is_file() or hash_file(file) != card.weights_sha256:
-            raise SegmentationError(f"{file}: not the weights that {CARD_NAME} was written for")
+        card = read_model_card(SegmenterCard, folder, STEM, SEGMENTER_SCHEMA)
         network = build_network(card.network, load_weights=False)
-        try:
-            network.load_state_dict(load_file(file))
-        except (SafetensorError, RuntimeError) as error:
-            raise SegmentationError(f"{file}: not this network's weights: {error}") from error
+        load_weights(network, folder, STEM)
         return cls(
             network.eval().requires_grad_(False),
             card.network,
@@ -148,27 +136,6 @@ class Segmenter:
             weights_sha256=card.weights_sha256,
             threads=threads,
         )
-
-
-def read_card(folder: Path) -> SegmenterCard:
-    """Read and check `segmenter.json`; raises SegmentationError naming it."""
-    file = folder / CARD_NAME
-    try:
-        values: Any = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise SegmentationError(f"{file}: not readable as a segmenter's JSON: {error}") from error
-    version = values.get("schema_version") if isinstance(values, dict) else None
-    if version != SEGMENTER_SCHEMA:
-        raise SegmentationError(
-            f"{file}: schema version {version!r}; this Kerley reads {SEGMENTER_SCHEMA}"
-        )
-    try:
-        card = SegmenterCard.model_validate_json(json.dumps(values))
-    except ValidationError as error:
-        raise SegmentationError(f"{file}: {tell_first(error)}") from error
-    if card.preprocessing_hash != card.input.preprocessing_hash:
-        raise SegmentationError(f"{file}: its images were prepared in another way than here")
-    return card
 
 
 def _forget_folder(settings: NetworkSettings) -> NetworkSettings:

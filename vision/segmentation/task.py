@@ -65,13 +65,14 @@ class SegmentationTaskSettings(Settings):
 class SegmentationData:
     """Images and their masks, one row per image.
 
-    cache_rows: int64 [n], where each image lies in the cache. masks: its mask under the same row.
+    cache_rows, mask_rows: int64 [n], where each image and its mask lie in their caches.
     train, validate: row numbers. study_hashes: what messages call the study of each image.
     """
 
     cache: ImageCache
     cache_rows: Rows
     masks: MaskCache
+    mask_rows: Rows
     train: Rows
     validate: Rows
     study_hashes: Sequence[str]
@@ -121,7 +122,7 @@ class SegmentationTask:
         if step is not None:
             seeds = [seed_row(self.seed, step, int(row)) for row in rows]
             batch["seeds"] = torch.tensor(seeds, dtype=torch.int64)
-            batch["masks"] = torch.from_numpy(self.data.masks.read(rows))
+            batch["masks"] = torch.from_numpy(self.data.masks.read(self.data.mask_rows[rows]))
         return batch
 
     def prepare(self, batch: Batch) -> Batch:
@@ -160,7 +161,8 @@ class SegmentationTask:
         for start in range(0, len(rows), PREDICTED_AT_ONCE):
             part = rows[start : start + PREDICTED_AT_ONCE]
             predicted = predict(part)["mask_logits"] > 0
-            for mask, truth in zip(predicted, self.data.masks.read(part), strict=True):
+            truths = self.data.masks.read(self.data.mask_rows[part])
+            for mask, truth in zip(predicted, truths, strict=True):
                 overlaps.append(measure_overlap(mask, truth))
         if not overlaps:
             return {"score": None}
