@@ -111,12 +111,18 @@ class Accounts:
             self._log(connection, "token made", name, found.role)
         return made.text
 
-    def check_password(self, name: str, password: str) -> Account | None:
-        """Return the account of a name and its password, None of all else, after the same time."""
+    def find_role(self, name: str) -> Role | None:
+        """Return the role of an account that is enabled; None for any other name."""
+        with self._database.reading() as connection:
+            row = _find(connection, name)
+        return _make_account(row).role if row is not None and row.is_enabled else None
+
+    def check_password(self, name: str, password: str) -> bool:
+        """Whether this is the password of an enabled account; takes as long for any other name."""
         with self._database.reading() as connection:
             row = _find(connection, name)
         is_right = is_password(password, None if row is None else row.password)
-        return _make_account(row) if is_right and row is not None and row.is_enabled else None
+        return is_right and row is not None and bool(row.is_enabled)
 
     def check_token(self, text: str) -> Account | None:
         """Return the account of a token with the rights of its scope, None of any other text."""

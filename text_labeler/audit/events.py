@@ -17,7 +17,7 @@ from text_labeler.audit.tables import EVENTS
 NO_HASH = "0" * 64
 """What the first event holds as the hash of the one before it."""
 
-Kind = Literal["plan", "read", "undo", "reread", "account"]
+Kind = Literal["plan", "read", "undo", "reread", "reveal", "account"]
 STORE = "store"
 """The `reader` of events that the store adds by itself."""
 

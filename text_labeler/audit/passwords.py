@@ -1,21 +1,16 @@
-"""What a password, an API token and the app's secret are kept as: never as themselves."""
+"""What a password and an API token are kept as: never as themselves."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
-import stat
-from pathlib import Path
 from typing import NamedTuple
 
 from text_labeler.audit.records import AuditError
 
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1000
-SECRET_FILE = "secret"  # noqa: S105 - a file's name
-SECRET_BYTES = 32
 
 _COST = (2**14, 8, 1)
 """scrypt's n, r, p: 16 MiB and some 50 ms for each try."""
@@ -61,31 +56,6 @@ def split_token(text: str) -> tuple[str, str] | None:
     if start != _TOKEN_START or not token_id or not secret or not text.isascii():
         return None
     return token_id, _hash(secret)
-
-
-def read_secret(folder: Path) -> bytes:
-    """Return the app's secret of an audit, made at the first call and readable by its owner only.
-
-    Raises AuditError for a file that others may read, or that holds something else.
-    """
-    file = folder / SECRET_FILE
-    try:
-        made = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return _read_made(file)
-    with os.fdopen(made, "wb") as opened:
-        secret = secrets.token_bytes(SECRET_BYTES)
-        opened.write(secret)
-    return secret
-
-
-def _read_made(file: Path) -> bytes:
-    if stat.S_IMODE(file.stat().st_mode) & 0o077:
-        raise AuditError(f"{file}: others may read it; make it `chmod 600`")
-    secret = file.read_bytes()
-    if len(secret) != SECRET_BYTES:
-        raise AuditError(f"{file}: expected {SECRET_BYTES} bytes; remove it for a new secret")
-    return secret
 
 
 def _scrypt(password: str, salt: bytes, cost: tuple[int, int, int]) -> bytes:
