@@ -40,7 +40,7 @@ class PreparedImages:
     patient_id: with the corpus before it, as `corpus:patient`; split: train, validate, test or
     external), `sha256`, `width`, `height` and `bits` of its file, and `cache_row`. hashes: what
     a run must find unchanged to go on. left_out: how many images of which kind were; skipped:
-    (path under the root, reason) of the unreadable ones.
+    (path under the root, reason) of the unreadable ones and of what the readers left out.
     """
 
     images: pd.DataFrame
@@ -107,6 +107,11 @@ def prepare_images(settings: ImageDataSettings, *, build: bool = True) -> Prepar
         if build
         else ImageCache.open(folder)
     )
+    skipped = [
+        (entry.where, entry.reason)
+        for _, listing in (*listings, *external)
+        for entry in listing.skipped
+    ]
     images = _add_files(listed, cache)
     readable = images["cache_row"].notna().to_numpy()
     images = images[readable].astype({"cache_row": np.int64}).reset_index(drop=True)
@@ -120,8 +125,12 @@ def prepare_images(settings: ImageDataSettings, *, build: bool = True) -> Prepar
                 images.loc[images["split"] != EXTERNAL, ["study_id", "split"]].to_dict("list")
             ),
         },
-        left_out={"unreadable images": int((~readable).sum()), "lateral images": laterals},
-        skipped=tuple(_name_skipped(listed[~readable], cache)),
+        left_out={
+            "unreadable images": int((~readable).sum()),
+            "lateral images": laterals,
+            "files that the reader left out": len(skipped),
+        },
+        skipped=(*skipped, *_name_skipped(listed[~readable], cache)),
     )
 
 
