@@ -122,6 +122,11 @@ CORPORA = {
             folder="covid_qu_ex",
         ),
         Corpus(
+            "radiography",
+            "COVID-19 Radiography Database: four classes, lung masks, sources",
+            "data_cards.radiography.reader:read_radiography",
+        ),
+        Corpus(
             "kermany",
             "Kermany's chest X-rays of children: bacterial, viral, normal",
             "data_cards.kermany.reader:read_kermany",

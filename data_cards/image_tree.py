@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from data_cards.image_folder.reader import IMAGE_ENDINGS
@@ -89,20 +89,22 @@ def list_images(folder: Path, root: Path, skipped: list[Skipped]) -> dict[str, s
 
 
 def pair_masks(
-    images: Collection[str], masks: dict[str, str], images_at: str, masks_at: str
-) -> list[Skipped]:
-    """Name the images without a mask, and the masks without an image.
+    images: Mapping[str, str],
+    masks: Mapping[str, str],
+    where: tuple[str, str],
+    skipped: list[Skipped],
+) -> dict[str, str]:
+    """Give image name → mask path; names match without regard to case.
 
-    Both are given by the same key (a file name or its stem); `images_at` and `masks_at` are what
-    to put before a key, and hold `{}` for it.
+    `skipped` takes images without a mask and masks without an image: `where` is what comes before
+    the names of either, or holds `{}` for them.
     """
-    return [
-        *(
-            Skipped(masks_at.format(key), "no such mask")
-            for key in sorted(set(images) - set(masks))
-        ),
-        *(
-            Skipped(images_at.format(key), "no such image")
-            for key in sorted(set(masks) - set(images))
-        ),
-    ]
+    by_name = {name.casefold(): path for name, path in masks.items()}
+    of_images = {name.casefold() for name in images}
+    for name in sorted(images):
+        if name.casefold() not in by_name:
+            skipped.append(Skipped(where[1].replace("{}", name), "no such mask"))
+    for name in sorted(masks):
+        if name.casefold() not in of_images:
+            skipped.append(Skipped(where[0].replace("{}", name), "no such image"))
+    return {name: by_name[name.casefold()] for name in images if name.casefold() in by_name}

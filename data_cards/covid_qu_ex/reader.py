@@ -121,9 +121,9 @@ def _list_class(
     images = list_images(images_at, root, skipped)
     masks: dict[str, str] = {}
     if masks_at is not None:
-        masks = list_images(masks_at, root, skipped)
         where = [f"{at.relative_to(root).as_posix()}/{{}}" for at in (images_at, masks_at)]
-        skipped += pair_masks(images, masks, *where)
+        found = list_images(masks_at, root, skipped)
+        masks = pair_masks(images, found, (where[0], where[1]), skipped)
     for name, path in images.items():
         yield _Found(f"{split}/{class_name}/{name}", path, masks.get(name), split, class_name)
 

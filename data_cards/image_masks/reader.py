@@ -41,15 +41,15 @@ def _list_home(
     images = _by_stem(list_images(images_at, root, skipped), where[0], skipped)
     found = list_images(masks_at, root, skipped)
     masks = _by_stem(found, where[1], skipped, ending=MASK_ENDING)
-    skipped += pair_masks(images, masks, f"{where[0]}/{{}}.*", f"{where[1]}/{{}}.*")
-    for stem in sorted(images.keys() & masks.keys()):
+    pairs = pair_masks(images, masks, (f"{where[0]}/{{}}.*", f"{where[1]}/{{}}.*"), skipped)
+    for stem, mask in pairs.items():
         name = f"{split}/{stem}" if split else stem
         yield {
             "corpus": "image_masks",
             "study_id": name,
             "patient_id": name,
             "images": [{"path": images[stem]}],
-            "mask_paths": [masks[stem]],
+            "mask_paths": [mask],
             "split": split,
         }
 

@@ -84,7 +84,7 @@ def test_every_missing_file_is_named_and_oddities_are_left_out(tmp_path):
     (home / "Val/Normal/images/Normal (2).png").write_bytes(b"")
     (covid / "images/dangling.png").symlink_to(covid / "nowhere.png")
     write_files(
-        covid, "images/.DS_Store", "images/Thumbs.db", "images/upper.PNG", "lung masks/upper.PNG"
+        covid, "images/.DS_Store", "images/Thumbs.db", "images/upper.PNG", "lung masks/upper.png"
     )
     write_files(home, "Train/Other/images/1.png", "__MACOSX/1.png")
     (home / "Test/Normal").rename(home / "elsewhere")

@@ -1,0 +1,1 @@
+"""COVID-19 Radiography Database: card, reader, and the sources of its images."""
