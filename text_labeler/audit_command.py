@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from text_labeler.audit.plan_command import estimate, plan, recompute
+from text_labeler.audit.store_command import accounts, verify
 
 audit = typer.Typer(
     no_args_is_help=True,
@@ -14,6 +15,8 @@ audit = typer.Typer(
 audit.command()(plan)
 audit.command()(estimate)
 audit.command()(recompute)
+audit.command()(verify)
+audit.command()(accounts)
 
 
 @audit.callback()

@@ -125,6 +125,11 @@ def _find(place: str | Path) -> tuple[sa.URL, str]:
             raise AuditError("the store's URL cannot be read; " + _EXPECTED) from error
         if url.get_backend_name() != "postgresql":
             raise AuditError(f"{url.drivername}: no such store; {_EXPECTED}")
+        if url.password is not None:
+            raise AuditError(
+                "the store's URL holds a password, which the plan would publish; give it by"
+                " PGPASSWORD or ~/.pgpass"
+            )
         return url.set(drivername="postgresql+psycopg"), url.render_as_string()
     folder = Path(place).absolute()
     return sa.URL.create("sqlite", database=str(folder / FILE_NAME)), str(place)

@@ -94,6 +94,11 @@ def find_event(connection: sa.Connection, idem: str) -> Event | None:
     return None if row is None else _parse(row)
 
 
+def has_hash(connection: sa.Connection, known: str) -> bool:
+    """Whether any event has this hash."""
+    return bool(connection.scalar(sa.select(EVENTS.c.seq).where(EVENTS.c.hash == known)))
+
+
 def verify_chain(rows: Iterable[Any]) -> str:
     """Return the hash of the last event, NO_HASH of none; raises AuditError naming the first bad.
 

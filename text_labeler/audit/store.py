@@ -17,6 +17,7 @@ from text_labeler.audit.events import (
     Draft,
     Event,
     append,
+    has_hash,
     read_events,
     read_rows,
     verify_chain,
@@ -181,16 +182,22 @@ class AuditStore:
         with self.database.reading() as connection:
             return read_events(connection)
 
-    def verify(self) -> str:
+    def verify(self, known: str | None = None) -> str:
         """Return the hash of the log's last event; raises AuditError naming the first bad one.
 
         Whatever byte of the log, the plan, an item or a document was changed is found; that the
-        last events were removed, or all of them written anew, only by who kept an earlier hash.
+        last events were removed, or all of them written anew, only by `known`: any event's hash
+        that was kept elsewhere.
         """
         with self.database.reading() as connection:
             head = verify_chain(read_rows(connection))
             logged = read_events(connection, kind="plan")
             found = plan_store.hash_contents(connection)
+            if known is not None and not has_hash(connection, known):
+                raise AuditError(
+                    "the log holds no event of the hash that was kept: its end was cut off, or it"
+                    " was written anew"
+                )
         for part, value in (logged[0].body if logged else {}).items():
             if found.get(part) != value:
                 raise AuditError(f"the audit's {part} are not those that event 1 logged")
