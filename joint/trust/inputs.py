@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -108,14 +108,6 @@ class TrustInputs:
         """Name the patient of each row, for intervals that draw patients."""
         return [str(name) for name in self.rows["patient_id"].to_numpy()[rows]]
 
-    def only(self, rows: Rows) -> TrustInputs:
-        """Keep some rows of a corpus, without its model."""
-        return replace(
-            self,
-            rows=self.rows.iloc[rows].reset_index(drop=True),
-            labels=self.labels[rows],
-            pixels=lambda asked: self.pixels(rows[asked]),
-            probabilities=None,
-            predict=None,
-            lung_masks=None,
-        )
+    def views(self, rows: Rows) -> list[str]:
+        """Name the view of each row, "" where not known: what is compared within."""
+        return [str(view or "").upper() for view in self.rows["view"].fillna("").to_numpy()[rows]]
