@@ -79,9 +79,7 @@ def decode_dicom(path: Path, data: bytes, sha256: str, *, equalization: Equaliza
     """Decode the bytes of one DICOM file; see `vision.images.read_image` for the rules."""
     with quiet_pydicom():
         try:
-            dataset = read_dataset(path, data)
-            notes = _check_header(path, dataset)
-            stored = _read_pixels(path, dataset)
+            dataset, stored, notes = open_stored(path, data)
             toning = _tone(path, dataset, stored, notes, equalization)
             provenance = _describe(dataset, sha256, toning, notes)
             provenance = provenance.model_copy(update={"equalization": equalization})
@@ -90,6 +88,16 @@ def decode_dicom(path: Path, data: bytes, sha256: str, *, equalization: Equaliza
             raise
         except DICOM_ERRORS as error:
             raise ImageError(path, _broken(error)) from error
+
+
+def open_stored(path: Path, data: bytes) -> tuple[pydicom.Dataset, NDArray[Any], list[str]]:
+    """Return a file's header, its pixels as they are stored, and notes; see `decode_dicom`.
+
+    Raises ImageError, or one of DICOM_ERRORS, whose words may quote the file.
+    """
+    dataset = read_dataset(path, data)
+    notes = _check_header(path, dataset)
+    return dataset, _read_pixels(path, dataset), notes
 
 
 def _broken(error: Exception) -> str:

@@ -41,7 +41,7 @@ def tone(dataset: pydicom.Dataset, stored: NDArray[Any], notes: list[str]) -> To
     places = StoredPlaces(stored)
     values = places.values
     padding = _is_padding(dataset, values)
-    rescaled = _rescale(dataset, values)
+    rescaled = rescale(dataset, values)
     grey, window, source = _apply_window(dataset, rescaled, notes)
     if window is None and source == "percentile":
         grey, window = _apply_percentiles(rescaled, np.where(padding, 0, places.count()))
@@ -69,27 +69,42 @@ def keep_stored_bits(dataset: pydicom.Dataset, stored: NDArray[Any]) -> NDArray[
     return stored
 
 
-def _is_padding(dataset: pydicom.Dataset, values: NDArray[np.int64]) -> NDArray[np.bool_]:
+def find_padding(dataset: pydicom.Dataset) -> tuple[int, int] | None:
+    """Return the least and greatest stored value that are no image; None where none are named."""
     first = dataset.get("PixelPaddingValue")
     if first is None:
-        return np.zeros(len(values), dtype=bool)
+        return None
     last = dataset.get("PixelPaddingRangeLimit")
-    bounds = sorted((int(first), int(first if last is None else last)))
+    low, high = sorted((int(first), int(first if last is None else last)))
+    return low, high
+
+
+def _is_padding(dataset: pydicom.Dataset, values: NDArray[np.int64]) -> NDArray[np.bool_]:
+    bounds = find_padding(dataset)
+    if bounds is None:
+        return np.zeros(len(values), dtype=bool)
     padding: NDArray[np.bool_] = (values >= bounds[0]) & (values <= bounds[1])
     return np.zeros_like(padding) if padding.all() else padding
 
 
-def _rescale(dataset: pydicom.Dataset, values: NDArray[np.int64]) -> Values:
+def rescale(dataset: pydicom.Dataset, values: NDArray[np.int64]) -> Values:
+    """Apply the modality LUT, or Rescale Slope and Intercept, to stored values."""
     table = dataset.get("ModalityLUTSequence")
     if table:
-        return _look_up(table[0], values.astype(np.float64))[0]
+        return look_up_entries(table[0], values.astype(np.float64))[0]
+    slope, intercept = find_line(dataset)
+    return np.asarray(values * slope + intercept, dtype=np.float64)
+
+
+def find_line(dataset: pydicom.Dataset) -> tuple[float, float]:
+    """Return Rescale Slope and Intercept; 1 and 0 where the file has no usable ones."""
     slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
     if slope is None or intercept is None or float(slope) == 0:
-        return values.astype(np.float64)
-    return np.asarray(values * float(slope) + float(intercept), dtype=np.float64)
+        return 1.0, 0.0
+    return float(slope), float(intercept)
 
 
-def _look_up(item: pydicom.Dataset, values: Values) -> tuple[Values, int]:
+def look_up_entries(item: pydicom.Dataset, values: Values) -> tuple[Values, int]:
     """Apply a LUT item (PS3.3 C.11.1.1); returns the entries and their nominal bits."""
     entries, first, bits = (int(part) for part in item.LUTDescriptor)
     data = item.LUTData
@@ -105,15 +120,23 @@ def _apply_window(
 ) -> tuple[Values, tuple[float, float] | None, WindowSource]:
     table = dataset.get("VOILUTSequence")
     if table:
-        entries, bits = _look_up(table[0], values)
+        entries, bits = look_up_entries(table[0], values)
         return np.clip(entries / ((1 << bits) - 1), 0.0, 1.0), None, "DICOM VOI LUT"
-    center, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
-    function = str(dataset.get("VOILUTFunction") or "LINEAR")
-    if center is not None and width is not None and width >= 1:
+    found = find_window(dataset)
+    if found is not None:
+        center, width, function = found
         window = (center - width / 2, center + width / 2)
         return _window(values, center, width, function), window, "DICOM window"
     notes.append("no window in the DICOM: the 0.5th to 99.5th percentile is used")
     return values, None, "percentile"
+
+
+def find_window(dataset: pydicom.Dataset) -> tuple[float, float, str] | None:
+    """Return centre and width in rescaled values, and the VOI LUT function; None of no window."""
+    center, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
+    if center is None or width is None or width < 1:
+        return None
+    return center, width, str(dataset.get("VOILUTFunction") or "LINEAR")
 
 
 def _apply_percentiles(

@@ -76,8 +76,18 @@ class RasterOptions(NamedTuple):
     equalization: Equalization
 
 
-def decode_raster(path: Path, data: bytes, sha256: str, options: RasterOptions) -> XrayImage:
-    """Decode the bytes of one image file; see `vision.images.read_image` for the rules."""
+class GreyFile(NamedTuple):
+    """An image file's stored grey, upright. size: whole width and height, before any reduction."""
+
+    grey: NDArray[np.integer]
+    bits: int
+    file_format: str
+    size: tuple[int, int]
+    notes: list[str]
+
+
+def open_grey(path: Path, data: bytes, *, at_least: int | None = None) -> GreyFile:
+    """Decode the bytes of one image file to its stored grey; see `vision.images.read_image`."""
     refuse_structure(path, data)
     with open_raster(path, data, io.BytesIO(data)) as image:
         refuse_cost(path, image, data)
@@ -85,7 +95,7 @@ def decode_raster(path: Path, data: bytes, sha256: str, options: RasterOptions) 
         file_format = str(image.format)
         bits = _stored_bits(image, data)
         _refuse_samples(path, image.mode, bits)
-        _reduce(image, options.at_least)
+        _reduce(image, at_least)
         _load(path, image)
         orientation = _read_orientation(image)
         upright = image if orientation == 1 else image.transpose(UPRIGHT_BY[orientation])
@@ -94,6 +104,12 @@ def decode_raster(path: Path, data: bytes, sha256: str, options: RasterOptions) 
         notes.append("turned upright by its EXIF orientation")
     if orientation in ON_THEIR_SIDE:
         width, height = height, width
+    return GreyFile(grey, bits, file_format, (width, height), notes)
+
+
+def decode_raster(path: Path, data: bytes, sha256: str, options: RasterOptions) -> XrayImage:
+    """Decode the bytes of one image file; see `vision.images.read_image` for the rules."""
+    grey, bits, file_format, size, notes = open_grey(path, data, at_least=options.at_least)
     white = _white_of(path, grey, bits, options.white_level)
     window = (0.0, float(white))
     source: WindowSource = "full range" if bits == 8 else "white level"
@@ -107,8 +123,8 @@ def decode_raster(path: Path, data: bytes, sha256: str, options: RasterOptions) 
     provenance = Provenance(
         sha256=sha256,
         file_format=file_format,
-        height=height,
-        width=width,
+        height=size[1],
+        width=size[0],
         window=window,
         window_source=source,
         equalization=options.equalization,
