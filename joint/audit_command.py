@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,4 +21,6 @@ def serve(
     open_page: Annotated[bool, typer.Option("--open", help="open a browser on it")] = False,
 ) -> None:
     """Open the audit room on a local address, until Ctrl-C."""
-    raise NotImplementedError(Path(place).name, port, host, open_page)
+    from joint.audit_room import serve_audit
+
+    serve_audit(place, host=host, port=port, open_page=open_page, tell=typer.echo)

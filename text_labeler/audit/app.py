@@ -1,0 +1,117 @@
+"""Puts the audit room together as a web application; `kerley audit serve` runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import jinja2
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+from text_labeler.audit.planning import read_plan
+from text_labeler.audit.records import AuditError
+from text_labeler.audit.store import AuditStore
+from text_labeler.audit.web import account_routes, picture_routes, reading_routes
+from text_labeler.audit.web.guard import Guard
+from text_labeler.audit.web.picture_routes import NoPictureError
+from text_labeler.audit.web.pictures import Pictures, ReadPicture
+from text_labeler.audit.web.room import NotAllowedError, NotLoggedInError, Room
+from text_labeler.audit.web.sessions import Sessions
+
+LOCAL_HOSTS = ("localhost",)
+
+
+@dataclass(frozen=True)
+class AppSettings:
+    """How an audit is served.
+
+    secret: 32 bytes that sign the cookies. start_token: of the link that lets the local reader in;
+    None where the audit's accounts log in. hosts: names that the address may have, beside
+    `localhost` and numbers.
+    """
+
+    secret: bytes
+    start_token: str | None = None
+    hosts: tuple[str, ...] = ()
+
+
+def create_app(
+    store: AuditStore, *, read_picture: ReadPicture | None, settings: AppSettings
+) -> FastAPI:
+    """Return the application over a store; without `read_picture` no X-rays are shown.
+
+    read_picture: raises a ValueError for a file that is no X-ray; its words are not shown.
+    """
+    # FastAPI's own pages of documentation load scripts from another host.
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    sessions = Sessions(settings.secret)
+    app.state.room = Room(
+        store=store,
+        sessions=sessions,
+        pictures=None if read_picture is None else Pictures(read_picture),
+        start_token=settings.start_token,
+        templates=_open_templates(),
+        promise=", ".join(map(str, read_plan(store.plan()).promises)),
+    )
+    for routes in (reading_routes, picture_routes, account_routes):
+        app.include_router(routes.router)
+    app.mount("/static", StaticFiles(packages=[("text_labeler", "audit/static")]))
+    for kind, tell in _TELLERS.items():
+        app.add_exception_handler(kind, tell)
+    app.add_middleware(Guard, hosts=(*LOCAL_HOSTS, *settings.hosts), sessions=sessions)
+    return app
+
+
+def _open_templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("text_labeler.audit", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _make_teller(status: HTTPStatus) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def tell(request: Request, error: Exception) -> Response:
+        return _tell(request, str(error), status)
+
+    return tell
+
+
+async def _ask_to_log_in(request: Request, error: Exception) -> Response:
+    is_page = "hx-request" not in request.headers and request.method == "GET"
+    if is_page and request.url.path != "/start" and not request.url.path.startswith("/items/"):
+        return RedirectResponse("/login", 303)
+    return _tell(request, str(error), HTTPStatus.UNAUTHORIZED)
+
+
+async def _refuse_values(request: Request, _: Exception) -> Response:
+    # What was sent is not repeated: it may be a note.
+    return _tell(request, "the page sent what this place cannot read", HTTPStatus.BAD_REQUEST)
+
+
+_TELLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    NotLoggedInError: _ask_to_log_in,
+    NotAllowedError: _make_teller(HTTPStatus.FORBIDDEN),
+    NoPictureError: _make_teller(HTTPStatus.NOT_FOUND),
+    AuditError: _make_teller(HTTPStatus.CONFLICT),
+    RequestValidationError: _refuse_values,
+}
+
+
+def _tell(request: Request, words: str, status: HTTPStatus) -> Response:
+    """Answer with one sentence: into the page's line for messages, or as a page of its own."""
+    room: Room = request.app.state.room
+    if "hx-request" not in request.headers:
+        answer = room.render("message.html.j2", words=words)
+    else:
+        answer = room.render("told.html.j2", words=words)
+        answer.headers["hx-retarget"] = "#message"
+        answer.headers["hx-reswap"] = "innerHTML"
+    answer.status_code = status
+    return answer

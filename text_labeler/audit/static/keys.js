@@ -1,0 +1,80 @@
+// Every action is an element with data-key: pressing the key clicks it, and `?` lists them all.
+
+const ALWAYS = [
+  ["← →", "narrower or wider window"],
+  ["↑ ↓", "brighter or darker"],
+  ["⇧ + arrows", "move the X-ray (or drag with ⇧)"],
+  ["drag", "window and level on the X-ray"],
+  ["j k", "scroll the report"],
+  ["Esc", "close, or leave a note"],
+];
+
+export function nameOf(event) {
+  const digit = /^Digit(\d)$/.exec(event.code);
+  if (event.shiftKey && digit) return `Shift+${digit[1]}`;
+  return event.key.length === 1 ? event.key.toLowerCase() : event.key;
+}
+
+function isTyping(target) {
+  return target.matches("textarea, input:not([type=radio], [type=checkbox])");
+}
+
+function openDialog() {
+  return document.querySelector("dialog[open]");
+}
+
+function press(element) {
+  if (element.matches("textarea")) element.focus();
+  else element.click();
+}
+
+function showHelp() {
+  const list = document.getElementById("keys");
+  const rows = [...document.querySelectorAll("[data-key]")].map((e) => [e.dataset.key, e.dataset.help]);
+  list.replaceChildren(
+    ...[...rows, ...ALWAYS].flatMap(([key, help]) => {
+      const term = document.createElement("dt");
+      const words = document.createElement("dd");
+      term.append(Object.assign(document.createElement("kbd"), { textContent: key }));
+      words.textContent = help;
+      return [term, words];
+    }),
+  );
+  document.getElementById("help").showModal();
+}
+
+const ACTIONS = {
+  help: showHelp,
+  close: () => openDialog()?.close(),
+  theme: () => {
+    const root = document.documentElement;
+    const isDark = getComputedStyle(root).colorScheme.startsWith("dark")
+      || (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
+    root.dataset.theme = isDark ? "light" : "dark";
+    localStorage.setItem("theme", root.dataset.theme);
+  },
+};
+
+document.addEventListener("click", (event) => {
+  ACTIONS[event.target.closest?.("[data-does]")?.dataset.does]?.();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (isTyping(event.target)) {
+    if (event.key === "Escape") event.target.blur();
+    return;
+  }
+  const key = nameOf(event);
+  const dialog = openDialog();
+  if (dialog) {
+    if (key === "?" || key === "h" || key === "g" || key === "e") dialog.close();
+    return;
+  }
+  // Enter and space press what has the focus, as everywhere.
+  if (key === "Enter" && event.target.matches("a, button, summary")) return;
+  const element = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  if (!element || (event.repeat && !element.dataset.view)) return;
+  event.preventDefault();
+  press(element);
+});
