@@ -1,0 +1,1 @@
+"""CheXmask: card, reader and decoder of its lung and heart masks."""
