@@ -85,7 +85,7 @@ class Accounts:
             connection.execute(sa.delete(TOKENS).where(TOKENS.c.name == name))
             self._log(connection, "disabled", name, found.role)
 
-    def make_token(self, name: str, scope: Collection[Right], *, days: float = DAYS) -> str:
+    def make_token(self, name: str, scope: Collection[str], *, days: float = DAYS) -> str:
         """Return a new API token of an account, which is not stored and can't be shown again.
 
         scope: the rights it carries, at most those of the role. Raises AuditError else.

@@ -44,8 +44,8 @@ def accounts(
         bool, typer.Option(help="With add: ask for one, or read it from the standard input.")
     ] = True,
     scope: Annotated[
-        list[Literal["view", "read", "adjudicate", "export"]] | None,
-        typer.Option(help="With token: a right it carries. Repeat it."),
+        list[str] | None,
+        typer.Option(help="With token: view, read, adjudicate or export. Repeat it."),
     ] = None,
     days: Annotated[
         float, typer.Option(min=0.01, help="With token: how long it is good for.")
