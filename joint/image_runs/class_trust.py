@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,10 @@ from joint.image_runs.class_scores import ScoredSet
 from joint.image_runs.kinds import ImageRunPlace
 from joint.image_runs.prepare import EXTERNAL
 from joint.trust.check import TrustCheck
-from joint.trust.inputs import COLUMNS, ExternalSet, TrustInputs
+from joint.trust.inputs import COLUMNS, ExternalSet, Masks, Pixels, Rows, TrustInputs
 from joint.trust.report import check_image_run
 from vision.classification.classifier import Classifier
+from vision.segmentation.lung_masks import LungMasks
 
 
 def examine_classes(
@@ -38,6 +39,7 @@ def gather_inputs(
         pixels=lambda rows: prepared.cache.read(cache_rows[rows]),
         probabilities=sets["test"].probabilities,
         predict=classifier.probabilities,
+        lung_masks=_load_lungs(settings.evaluation.segmenter),
         external=_join_external([(n, s) for n, s in sets.items() if n != "test"]),
         root=_only(roots),
         seed=settings.seed,
@@ -48,6 +50,14 @@ def gather_inputs(
 def describe_checks(checks: Sequence[TrustCheck]) -> list[str]:
     """Give the verdict of each check in one line."""
     return [f"trust report, {c.verdict}: {c.name}. {c.found}" for c in checks]
+
+
+def _load_lungs(segmenter: Path | None) -> Callable[[Rows, Pixels], Masks] | None:
+    """Make what says where the lungs of framed images are; None without a segmenter."""
+    if segmenter is None:
+        return None
+    masks = LungMasks.load(segmenter)
+    return lambda rows, pixels: masks(pixels)
 
 
 def _only(roots: set[Path]) -> Path | None:

@@ -16,9 +16,6 @@ from vision.gate import GateSettings
 from vision.segmentation.mask_files import MaskSettings
 from vision.segmentation.task import SegmentationTaskSettings
 
-IMAGE_TASKS = frozenset({"classification", "segmentation"})
-"""The kinds of `ImageTaskSettings`: what `kerley train` hands to this package."""
-
 
 class CorpusSource(Settings):
     """One corpus and the folder (or file) that holds it.
@@ -61,11 +58,14 @@ class ImageEvaluationSettings(Settings):
     """How a trained model is measured.
 
     resamples: of the bootstrap that draws patients. trust: write the trust report
-    (`joint/trust/`). gate: what the saved model refuses to judge; null lets all through.
+    (`joint/trust/`). segmenter: folder of a saved lung segmenter, which says there where lungs
+    are; without it a generous zone stands for them. gate: what the saved model refuses to judge;
+    null lets all through.
     """
 
     resamples: int = Field(1000, ge=10)
     trust: bool = True
+    segmenter: Path | None = None
     gate: GateSettings | None = GateSettings()
 
 

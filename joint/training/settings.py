@@ -13,6 +13,9 @@ from joint.loop import LoopSettings
 from joint.optimizer import OptimizerSettings
 from joint.tracking_settings import TrackingSettings
 
+IMAGE_TASKS = frozenset({"classification", "segmentation"})
+"""The values of `task.kind` that `joint/image_runs` trains; all others are severity's."""
+
 
 class TrainingSettings(Settings):
     """What a run of any task needs; written complete into its folder `<out>/<name>`.

@@ -10,10 +10,10 @@ from accelerate.state import AcceleratorState
 
 from configs.settings import CONFIG_FOLDER, load_settings, peek_setting
 from data_cards.corpora import CORPORA
-from joint.image_runs.settings import IMAGE_TASKS
 from joint.metrics_log import MetricsLog
 from joint.run import run_training
 from joint.run_settings import RunSettings
+from joint.training.settings import IMAGE_TASKS
 from tests.joint.tiny import TOWER
 from tests.joint.tiny_corpus import STUDIES, TINY_CORPUS, grade_of, write_tiny
 from vision.tower import ImageTower

@@ -15,11 +15,12 @@ from configs.settings import CONFIG_FOLDER, SettingsError, load_settings, peek_s
 from data_cards.study import CorpusError
 from joint.image_runs.prepare import PreparationError, prepare_images
 from joint.image_runs.run import KINDS, run_image_training
-from joint.image_runs.settings import IMAGE_TASKS, ImageRunSettings
+from joint.image_runs.settings import ImageRunSettings
 from joint.loop import Loop
 from joint.metrics_log import MetricsLog
 from joint.run_folder import RunFolderError
 from joint.train import describe_result, train
+from joint.training.settings import IMAGE_TASKS
 from tests.joint.class_corpora import draw, write_kermany, write_qu_ex
 from tests.joint.tiny import TOWER
 
