@@ -20,6 +20,7 @@ FRONTAL_VIEWS = {
     "AP Erect": "AP",
     "AP semi erect": "AP",
 }
+NO_FINDING_YET = {"", "todo", "unknown"}
 DATE_FORMATS = ("%B %d, %Y", "%m/%d/%y", "%m/%d/%Y", "%Y-%m-%d")
 
 
@@ -27,8 +28,9 @@ def read_covid_chestxray(root: Path) -> Listing:
     """List the frontal X-rays of `root/metadata.csv`, one study per image file.
 
     The study id is the image's file name, the report is `clinical_notes` and nothing else, the
-    class is `finding`. Left out and listed: rows that are no X-ray or no frontal view, whose image
-    is not there, or whose image an earlier row has. Two patient numbers that share an image are
+    class is the last part of `finding` (later copies write `Pneumonia/Viral/COVID-19`). Left out
+    and listed: rows that are no X-ray or no frontal view, whose image is not there, or whose image
+    an earlier row has. Two patient numbers that share an image are
     one patient: the earlier number holds for both. Raises CorpusError when `metadata.csv` is
     missing or not as expected.
     """
@@ -76,11 +78,16 @@ def _make_study(row: CsvRow, image: Path) -> Study:
         "patient_id": values["patientid"],
         "images": [{"path": str(image), "view": FRONTAL_VIEWS[values["view"]]}],
         "report": values[NOTES] or None,
-        "class_name": values["finding"] or None,
+        "class_name": _read_finding(values["finding"]),
         "sex": values["sex"] if values["sex"] in {"M", "F"} else None,
         "age": _read_age(values["age"]),
         "acquired": _read_date(values["date"]),
     }
+
+
+def _read_finding(text: str) -> str | None:
+    finding = text.rpartition("/")[2].strip()
+    return finding if finding.lower() not in NO_FINDING_YET else None
 
 
 def _read_age(text: str) -> float | None:

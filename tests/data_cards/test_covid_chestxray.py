@@ -9,6 +9,7 @@ import pytest
 from data_cards.covid_chestxray.reader import read_covid_chestxray
 from data_cards.splits import assign_splits
 from data_cards.study import CorpusError
+from tests.data_cards.corpus_trees import hash_tree
 
 HEADER = (
     "patientid,offset,sex,age,finding,survival,intubated,intubation_present,went_icu,in_icu,"
@@ -77,12 +78,22 @@ def test_a_row_becomes_a_study(tmp_path):
         ("sex", "", "sex", None),
         ("clinical_notes", " ", "report", None),
         ("finding", "", "class_name", None),
+        ("finding", "todo", "class_name", None),
+        ("finding", "COVID-19, ARDS", "class_name", "COVID-19, ARDS"),
+        ("finding", "Pneumonia/Viral/COVID-19", "class_name", "COVID-19"),
         ("patientid", "007", "patient_id", "007"),
     ],
 )
 def test_a_value_is_read_or_null(tmp_path, column, written, field, value):
     (study,) = read_covid_chestxray(make_corpus(tmp_path, [{column: written}])).studies
     assert study[field] == value
+
+
+def test_reading_writes_nothing_into_the_corpus(tmp_path):
+    make_corpus(tmp_path, [{}, {"filename": "b.jpg"}, {"filename": "gone.jpg"}], missing="gone.jpg")
+    before = hash_tree(tmp_path)
+    assert len(read_covid_chestxray(tmp_path).studies) == 2
+    assert hash_tree(tmp_path) == before
 
 
 @pytest.mark.parametrize(("view", "kept"), [("PA", "PA"), ("AP", "AP"), ("AP Supine", "AP")])
