@@ -13,11 +13,18 @@ from pydantic import ValidationError
 from configs.files import write_text
 from configs.settings import Settings, tell_first
 from text_labeler.audit.conflicts import SEVERITY, name_call
-from text_labeler.audit.estimating import Estimate, estimate
+from text_labeler.audit.estimating import Estimate, FindingEstimate, estimate
 from text_labeler.audit.measures import Interval
 from text_labeler.audit.planning import AuditPlan, hash_sampling
-from text_labeler.audit.promises import SEVERITY_MEASURES
-from text_labeler.audit.records import AuditError, Item, Purpose, Read, Verdict
+from text_labeler.audit.records import (
+    FINDING_VERDICTS,
+    SEVERITY_VERDICTS,
+    AuditError,
+    Item,
+    Purpose,
+    Read,
+    Verdict,
+)
 from text_labeler.audit.rescoring import LaterLabels
 
 
@@ -161,12 +168,16 @@ def make_certificate_page(certificate: Certificate) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"share": tell_share, "call": _tell_call, "words": _tell_words}
+    environment.filters |= {
+        "share": tell_share,
+        "call": _tell_call,
+        "words": _tell_words,
+        "verdicts": _list_verdicts,
+    }
     return environment.get_template("certificate.html.j2").render(
         certificate=certificate,
         plan=certificate.plan,
         estimate=certificate.estimate,
-        main_measures=("precision", "recall", "prevalence", *SEVERITY_MEASURES),
     )
 
 
@@ -187,6 +198,11 @@ def tell_interval(interval: Interval | None) -> str:
 def _tell_call(call: int | None, finding: str) -> str:
     verdict = name_call(finding, call)
     return f"grade {verdict}" if finding == SEVERITY and call is not None else _tell_words(verdict)
+
+
+def _list_verdicts(one: FindingEstimate) -> list[str]:
+    order = SEVERITY_VERDICTS if one.finding == SEVERITY else FINDING_VERDICTS
+    return [name for name in order if any(name in cell.verdicts for cell in one.cells)]
 
 
 def _tell_words(name: str) -> str:

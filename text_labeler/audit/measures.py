@@ -23,15 +23,13 @@ class Interval(Settings):
     """A share of this very population, in what 95 % of audits would find it.
 
     value: the posterior's median. lower and upper: two-sided, for reads whose number was fixed
-    before. at_least and at_most: each holds alone, for a promise. always_lower and always_upper:
-    hold together however often one looked while reading.
+    before; a promise is judged by the one of them that it is about. always_lower and
+    always_upper: hold for all measures together, however often one looked while reading.
     """
 
     value: float
     lower: float
     upper: float
-    at_least: float
-    at_most: float
     always_lower: float
     always_upper: float
 
@@ -41,8 +39,6 @@ class Interval(Settings):
             value=1 - self.value,
             lower=1 - self.upper,
             upper=1 - self.lower,
-            at_least=1 - self.at_most,
-            at_most=1 - self.at_least,
             always_lower=1 - self.always_upper,
             always_upper=1 - self.always_lower,
         )
@@ -122,6 +118,9 @@ def _infer_share(part: Sequence[Tally]) -> Quantile | None:
 
 
 def _infer_recall(called: Sequence[Tally], silent: Sequence[Tally]) -> Quantile | None:
+    # Where nothing is called and nothing was found, the prior alone would say 0.
+    if not called and not any(tally.hits for tally in silent):
+        return None
     found, missed = (add_counts(map(infer_count, part)) for part in (called, silent))
     if found.is_known and missed.is_known and not found.start + missed.start:
         return None
@@ -168,8 +167,6 @@ def _make_interval(quantile: Callable[[float], float], always: Bounds) -> Interv
         value=quantile(0.5),
         lower=quantile(EDGE),
         upper=quantile(1 - EDGE),
-        at_least=quantile(1 - CONFIDENCE),
-        at_most=quantile(CONFIDENCE),
         always_lower=always.lower,
         always_upper=always.upper,
     )

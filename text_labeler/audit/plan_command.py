@@ -89,6 +89,8 @@ def plan(
     made = make_audit(choices, out)
     for line in tell_plan(made.plan, made.forecasts, made.strata, made.sufficient):
         print(line)
+    if made.silent:
+        print(f"{made.silent} studies have no report and are left out")
     if made.repairs:
         print(f"{made.repairs} labels in the repair queue by {repair_by}; they feed no estimate")
     print(f"{made.file}: {made.plan.reads} items drawn; kerley audit serve {out} opens them")

@@ -82,6 +82,16 @@ def check_corpus(labels: LabelFile, listing: Listing) -> None:
         )
 
 
+def list_silent(listing: Listing) -> set[str]:
+    """Return the ids of the studies without a report, in which nobody can read anything."""
+    studies = listing.studies
+    return {
+        study
+        for study, report in zip(studies["study_id"], studies["report"], strict=True)
+        if not (report or "").strip()
+    }
+
+
 def gather_documents(
     items: Sequence[Item], labels: LabelFile, listing: Listing
 ) -> Iterator[Document]:
@@ -120,6 +130,7 @@ def write_audit(
     with AuditStore.create(plan.store or folder) as store:
         store.add_plan(plan.to_json(), items, read)
     write_text(file, plan.to_json())
+    file.chmod(0o600)  # its salt would let study ids be guessed from item ids
     return file
 
 

@@ -10,7 +10,6 @@ from statistics import median
 
 import pandas as pd
 
-from data_cards.corpora import read_source
 from text_labeler.audit.allocation import ExpectedStratum, expect_strata
 from text_labeler.audit.certificate import (
     CertificateFiles,
@@ -23,6 +22,7 @@ from text_labeler.audit.plan_files import (
     LabelFile,
     check_corpus,
     gather_documents,
+    list_silent,
     name_others,
     open_audit,
     read_labels,
@@ -74,6 +74,7 @@ class MadeAudit:
     """An audit that was planned, and what each of its findings may be expected to show.
 
     sufficient: how many reads would prove what is promised of a finding; None where none do.
+    silent: studies that were left out because they have no report.
     """
 
     file: Path
@@ -82,17 +83,24 @@ class MadeAudit:
     strata: list[list[ExpectedStratum]]
     sufficient: list[int | None]
     repairs: int
+    silent: int
 
 
 def make_audit(choices: PlanChoices, folder: Path) -> MadeAudit:
     """Plan an audit and fill its folder; raises AuditError and what the readers of files raise."""
+    from data_cards.corpora import read_source  # slow to import, and an estimate needs none
+
     promises = parse_promises(choices.promise)
     for finding in choices.findings:
         if not select_promises(promises, finding):
             raise AuditError(f"{finding}: nothing of {choices.promise!r} can be promised of it")
     labels = read_labels(choices.labels)
     others = name_others(choices.others)
+    listing = read_source(choices.source, choices.root)
+    check_corpus(labels, listing)
+    silent = list_silent(listing)
     held, measured = _read_excluded(choices.exclude)
+    held |= silent
     pace = choices.pace or measured or USUAL_PACE
     strata = _expect(choices, labels, others, held)
     sufficient = [
@@ -116,12 +124,10 @@ def make_audit(choices: PlanChoices, folder: Path) -> MadeAudit:
     )
     items = draw_items(plan, labels.table, [table for _, table in others.values()])
     repairs = _queue_repairs(choices, plan, labels, others, items)
-    listing = read_source(choices.source, choices.root)
-    check_corpus(labels, listing)
     every = [*items, *repairs]
     file = write_audit(folder, plan, every, gather_documents(every, labels, listing))
     return MadeAudit(
-        file, plan, _forecast(plan, strata, promises), strata, sufficient, len(repairs)
+        file, plan, _forecast(plan, strata, promises), strata, sufficient, len(repairs), len(silent)
     )
 
 

@@ -122,7 +122,7 @@ def _tell_finding(one: FindingEstimate) -> Iterator[str]:
                 f"{tell_share(always.always_upper)}"
             )
         if measure.if_slips is not None:
-            line += f"   if open are slips {tell_share(measure.if_slips)}"
+            line += f"   if open are slips {tell_share(measure.if_slips.value)}"
         if measure.if_unclear is not None:
             line += f"   if unclear {' to '.join(map(tell_share, sorted(measure.if_unclear)))}"
         yield line
@@ -156,6 +156,6 @@ def _tell_reader(one: ReaderErrors) -> str:
     if not one.checked:
         return told + "; nobody has checked this reader, whose own errors are not known"
     return told + (
-        f"; {one.wrong} of {one.checked} checked were wrong"
+        f"; of {one.checked} checked {one.wrong} were wrong, {one.undecided} undecided"
         f" ({tell_share(one.lower)}–{tell_share(one.upper)})"
     )

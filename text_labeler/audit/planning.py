@@ -83,7 +83,8 @@ class FindingPlan(Settings):
 class AuditPlan(Settings):
     """A plan as it is published (`plan.json`).
 
-    excluded: salted hashes of the studies that other audits hold. sampling_hash: of the published
+    excluded: salted hashes of the studies that are not drawn from: other audits hold them, or
+    they have no report. sampling_hash: of the published
     list (`hash_sampling`). store: where the store lies, when that is not beside the plan.
     """
 
@@ -136,7 +137,8 @@ def plan_audit(
     """Stratify a label table and deal the reads out to findings and strata.
 
     others: further label tables of the same studies by name; where they differ from `table` is a
-    stratum of its own. excluded: ids of studies that other audits hold; they leave the population.
+    stratum of its own. excluded: ids of studies that leave the population: those that other audits
+    hold, and those without a report.
     Raises AuditError when nothing is left to draw from.
     """
     others = others or {}

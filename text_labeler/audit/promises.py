@@ -20,7 +20,7 @@ _PART = re.compile(r"([a-z][a-z _-]*?)\s*(>=|≥|=>|<=|≤|=<)\s*(\d*\.?\d+)\s*(
 
 
 class Promise(Settings):
-    """One bound that holds with 95 %: precision, recall and accuracy at least, rates at most."""
+    """One bound to be proved: precision, recall and accuracy at least, rates at most."""
 
     measure: Measure
     bound: float

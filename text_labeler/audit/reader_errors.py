@@ -13,9 +13,10 @@ from text_labeler.audit.records import Item, Read
 class ReaderErrors(Settings):
     """A reader's blind reads. differing: those that contradict the labeler.
 
-    checked: reads of items planned for two readers whose verdict is final; only these are a fair
-    sample of the reader's work. wrong: those of them that the final verdict contradicts, with
-    Wilson's interval of their share.
+    checked: reads of items planned for two readers and read by two; only these are a fair sample
+    of the reader's work. wrong: those of them that the final verdict contradicts. undecided:
+    those of them with no final verdict yet. lower and upper: Wilson's interval of the share that
+    is wrong, from wrong alone to wrong and undecided.
     """
 
     reader: str
@@ -23,6 +24,7 @@ class ReaderErrors(Settings):
     differing: int
     checked: int
     wrong: int
+    undecided: int
     lower: float
     upper: float
 
@@ -34,15 +36,17 @@ def measure_readers(items: Sequence[Item], reads: Sequence[Read]) -> tuple[Reade
     for item_id, group in group_reads(reads).items():
         item = known[item_id]
         final = settle(item, group)
-        is_checked = item.needed > 1 and len(group) > 1 and final not in (None, "unclear")
-        for read in group:
-            if read.purpose == "adjudication":
-                continue
-            count = counts.setdefault(read.reader, [0, 0, 0, 0])
+        blind = [read for read in group if read.purpose != "adjudication"]
+        for read in blind:
+            count = counts.setdefault(read.reader, [0, 0, 0, 0, 0])
             count[0] += 1
             count[1] += is_conflict(item, read.verdict)
-            if is_checked and final is not None and read.verdict != "unclear":
-                count[2] += 1
+            if item.needed < 2 or len(blind) < 2 or "unclear" in (final, read.verdict):
+                continue
+            count[2] += 1
+            if final is None:
+                count[4] += 1
+            else:
                 count[3] += not is_same(item.finding, read.verdict, final)
     return tuple(
         ReaderErrors(
@@ -51,8 +55,9 @@ def measure_readers(items: Sequence[Item], reads: Sequence[Read]) -> tuple[Reade
             differing=differing,
             checked=checked,
             wrong=wrong,
+            undecided=undecided,
             lower=wilson(wrong, checked).lower,
-            upper=wilson(wrong, checked).upper,
+            upper=wilson(wrong + undecided, checked).upper,
         )
-        for reader, (number, differing, checked, wrong) in sorted(counts.items())
+        for reader, (number, differing, checked, wrong, undecided) in sorted(counts.items())
     )
