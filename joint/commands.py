@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from joint.audit_command import audit
+from joint.audit_export_command import export
 from joint.benchmark_command import app as benchmark
 from joint.evaluate_command import evaluate
 from joint.lineage_command import lineage
@@ -15,6 +16,7 @@ from joint.plan_command import DEVICE_TFLOPS, describe_run_plan
 from joint.sync_command import sync
 
 app = typer.Typer()
+audit.command()(export)
 app.add_typer(audit, name="audit")
 app.add_typer(benchmark, name="benchmark")
 app.command()(lineage)
