@@ -20,8 +20,8 @@ from vision.segmentation.lung_masks import LungMasks
 def examine_classes(
     place: ImageRunPlace, classifier: Classifier, sets: Mapping[str, ScoredSet]
 ) -> tuple[TrustCheck, ...]:
-    """Look for leaks and shortcuts in a run's images and its model."""
-    return check_image_run(gather_inputs(place, classifier, sets))
+    """Look for leaks and shortcuts in a run's images and its model; write `trust/`."""
+    return check_image_run(gather_inputs(place, classifier, sets), place.folder.trust)
 
 
 def gather_inputs(

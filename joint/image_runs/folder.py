@@ -12,13 +12,17 @@ from joint.run_folder import RunFolder
 
 
 class ImageRunFolder(RunFolder):
-    """As `RunFolder`, with `predictions.csv`, the saved model in `model/`, and `left_out.csv`."""
+    """As `RunFolder`, with `predictions.csv`, the saved model in `model/`, the trust report in
+
+    `trust/`, and `left_out.csv`.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.predictions = path / "predictions.csv"
         self.model = path / "model"
         self.left_out = path / "left_out.csv"
+        self.trust = path / "trust"
 
     def write_left_out(self, skipped: Iterable[tuple[str, str]]) -> None:
         """List images that could not be read: path under the corpus root, and why."""
