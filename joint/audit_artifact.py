@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.files import hash_file, write_json
-from joint.tracking_artifacts import ALIAS_DIGITS, ArtifactCard
+from joint.tracking_artifacts import ArtifactCard
 from joint.tracking_settings import WandbMode
 from joint.tracking_wandb import RunName, make_artifact, make_environment, start_run, tear_down
 from text_labeler.audit.certificate import Certificate, read_certificate
