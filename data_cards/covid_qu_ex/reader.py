@@ -117,7 +117,7 @@ def _list_class(
 ) -> Iterator[_Found]:
     split, class_name, part = place
     images_at = find_folder(folder, "images") or folder
-    masks_at = find_folder(folder, f"{part} masks")
+    masks_at = find_folder(folder, f"{part} masks") or find_folder(folder, "masks")
     images = list_images(images_at, root, skipped)
     masks: dict[str, str] = {}
     if masks_at is not None:
