@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,9 +12,7 @@ from text_labeler.audit_command import audit
 
 @audit.command()
 def serve(
-    place: Annotated[
-        str, typer.Argument(metavar="AUDIT", help="the audit's folder, or its database's URL")
-    ],
+    folder: Annotated[Path, typer.Argument(metavar="AUDIT", help="the audit's folder")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8450,
     host: Annotated[
         str, typer.Option(help="address to listen on; another than this machine's needs accounts")
@@ -23,4 +22,4 @@ def serve(
     """Open the audit room on a local address, until Ctrl-C."""
     from joint.audit_room import serve_audit
 
-    serve_audit(place, host=host, port=port, open_page=open_page, tell=typer.echo)
+    serve_audit(folder, host=host, port=port, open_page=open_page, tell=typer.echo)

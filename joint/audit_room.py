@@ -7,15 +7,17 @@ import secrets
 import socket
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from text_labeler.audit.app import AppSettings, create_app
+from text_labeler.audit.place import open_folder
 from text_labeler.audit.records import AuditError
-from text_labeler.audit.store import AuditStore
 from text_labeler.audit.web.pictures import Picture
-from text_labeler.audit.web.sessions import SECRET_BYTES, find_secret
+from text_labeler.audit.web.sessions import find_secret
 from vision.viewing.unwindowed import read_unwindowed
 from vision.xray_image import ImageError
 
@@ -24,14 +26,14 @@ STOP_SECONDS = 5
 
 
 def serve_audit(
-    place: str, *, host: str, port: int, open_page: bool, tell: Callable[[str], None]
+    audit: Path, *, host: str, port: int, open_page: bool, tell: Callable[[str], None]
 ) -> None:
     """Serve until Ctrl-C; the address is told once the port is held.
 
     Raises AuditError for what is no audit, for an address that others can reach while the audit
     has no accounts, and for a port that is taken.
     """
-    with AuditStore.open(place) as store, _listen(host, port) as listening:
+    with open_folder(audit) as store:
         has_accounts = bool(store.accounts.list())
         if not has_accounts and not is_loopback(host):
             raise AuditError(
@@ -40,25 +42,31 @@ def serve_audit(
             )
         token = None if has_accounts else secrets.token_urlsafe(32)
         settings = AppSettings(
-            secret=_find_secret(store), start_token=token, hosts=_name_hosts(host)
+            secret=find_secret(audit / SECRET_FILE), start_token=token, hosts=_name_hosts(host)
         )
         app = create_app(store, read_picture=read_picture, settings=settings)
-        link = _make_link(host, listening.getsockname()[1], token)
-        tell(f"the audit room is at {link}")
-        tell("it lets in whoever has this link; Ctrl-C stops it" if token else "Ctrl-C stops it")
-        if open_page:
-            webbrowser.open(link)
-        # Requests are not logged: the link's token and the items' ids would stand there.
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            timeout_graceful_shutdown=STOP_SECONDS,
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+        with _listen(host, port) as listening:
+            link = _make_link(host, listening.getsockname()[1], token)
+            tell(f"the audit room is at {link}")
+            tell("whoever has this link comes in; Ctrl-C stops it" if token else "Ctrl-C stops it")
+            if open_page:
+                webbrowser.open(link)
+            _run(app, listening)
     tell("stopped; every read that was acknowledged is on the disk")
+
+
+def _run(app: FastAPI, listening: socket.socket) -> None:
+    # Requests are not logged: the link's token and the items' ids would stand there.
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def read_picture(path: Path) -> Picture:
@@ -77,14 +85,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _find_secret(store: AuditStore) -> bytes:
-    """Return the secret beside the database; of a server's, one that lasts until it stops."""
-    file = store.database.file
-    if file is None:
-        return secrets.token_bytes(SECRET_BYTES)
-    return find_secret(file.with_name(SECRET_FILE))
 
 
 def _name_hosts(host: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from text_labeler.audit.planning import read_plan
 from text_labeler.audit.records import AuditError
 from text_labeler.audit.store import AuditStore
-from text_labeler.audit.web import account_routes, picture_routes, reading_routes
+from text_labeler.audit.web import account_routes, lead_routes, picture_routes, reading_routes
 from text_labeler.audit.web.guard import Guard
 from text_labeler.audit.web.picture_routes import NoPictureError
 from text_labeler.audit.web.pictures import Pictures, ReadPicture
@@ -57,7 +57,7 @@ def create_app(
         templates=_open_templates(),
         promise=", ".join(map(str, read_plan(store.plan()).promises)),
     )
-    for routes in (reading_routes, picture_routes, account_routes):
+    for routes in (reading_routes, picture_routes, account_routes, lead_routes):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(packages=[("text_labeler", "audit/static")]))
     for kind, tell in _TELLERS.items():

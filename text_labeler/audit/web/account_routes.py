@@ -22,7 +22,7 @@ def start(request: Request, room: InRoom, token: str = "") -> Response:
     if expected is None or not hmac.compare_digest(token.encode(), expected.encode()):
         raise NotLoggedInError("open the link that `kerley audit serve` printed")
     answer = RedirectResponse("/", 303)
-    _set_cookie(answer, request, room, room.sessions.open(LOCAL.name))
+    _set_cookie(answer, request, room, room.sessions.open(LOCAL))
     return answer
 
 
@@ -47,7 +47,7 @@ def log_in(
     password: Annotated[str, Form(max_length=1000)],
 ) -> Response:
     """Check a password, and give a new session."""
-    if room.start_token is not None or room.store.accounts.check_password(name, password) is None:
+    if room.start_token is not None or not room.store.accounts.check_password(name, password):
         raise NotLoggedInError(WRONG)
     answer = Response(headers={"hx-redirect": "/"})
     _set_cookie(answer, request, room, room.sessions.open(name))

@@ -39,9 +39,9 @@ FLAG = "look again"
 
 
 @router.get("/")
-def find_desk() -> Response:
-    """Lead to the blind queue."""
-    return RedirectResponse("/read/blind", 303)
+def find_desk(reader: ByReader) -> Response:
+    """Lead to the blind queue, or who does not read to the progress."""
+    return RedirectResponse("/read/blind" if "read" in reader.rights else "/progress", 303)
 
 
 @router.get("/read/{desk}")
@@ -102,9 +102,7 @@ def record_read(
     item = room.store.item(item_id)
     event = room.store.record(reader.name, item_id, answer, idem=form.idem)
     desk: Desk = "disputes" if event.body["purpose"] == "adjudication" else item.queue
-    is_open = item.queue == "repair" and not must_stay_blind(
-        room.store, reader.name, item.study_id
-    )
+    is_open = item.queue == "repair" and not must_stay_blind(room.store, reader.name, item.study_id)
     last = {
         "item_id": item_id,
         "finding": name_finding(item.finding),

@@ -10,7 +10,7 @@ import jinja2
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 
-from text_labeler.audit.accounts import Account, Right
+from text_labeler.audit.accounts import RIGHTS, Right
 from text_labeler.audit.records import AuditError
 from text_labeler.audit.store import AuditStore
 from text_labeler.audit.web.pictures import Pictures
@@ -35,8 +35,10 @@ class Reader:
     cookie: str
 
 
-LOCAL = Account("local", "lead", True, frozenset({"read", "view"}))
+LOCAL = "local"
 """Whoever sits at this machine, where the audit has no accounts."""
+
+LOCAL_RIGHTS: frozenset[Right] = frozenset({"read", "view"})
 
 
 @dataclass(frozen=True)
@@ -59,21 +61,19 @@ class Room:
     def find_reader(self, request: Request) -> Reader | None:
         """Return who asks; None for a visitor, and for an account that was disabled since."""
         token = find_bearer(request)
-        cookie = "" if token else request.cookies.get(self.sessions.cookie, "")
         if token:
             account = self.store.accounts.check_token(token)
-        else:
-            account = self._find_account(self.sessions.read(cookie))
-        if account is None or not account.is_enabled:
-            return None
-        return Reader(account.name, account.role, account.rights, cookie)
-
-    def _find_account(self, name: str | None) -> Account | None:
+            if account is None:
+                return None
+            return Reader(account.name, account.role, account.rights, "")
+        cookie = request.cookies.get(self.sessions.cookie, "")
+        name = self.sessions.read(cookie)
         if not name:
             return None
         if self.start_token is not None:
-            return LOCAL if name == LOCAL.name else None
-        return next((one for one in self.store.accounts.list() if one.name == name), None)
+            return Reader(LOCAL, "lead", LOCAL_RIGHTS, cookie) if name == LOCAL else None
+        role = self.store.accounts.find_role(name)
+        return Reader(name, role, RIGHTS[role], cookie) if role else None
 
     def render(self, template: str, **values: Any) -> HTMLResponse:
         """Fill in a template."""

@@ -59,9 +59,7 @@ def name_finding(finding: str) -> str:
     return "Edema severity" if finding == SEVERITY else finding
 
 
-def show_item(
-    assignment: Assignment, document: Document, *, has_labels: bool
-) -> dict[str, Any]:
+def show_item(assignment: Assignment, document: Document, *, has_labels: bool) -> dict[str, Any]:
     """Return what a page shows of an item. has_labels: with the labeler's side."""
     item = assignment.item
     shown: dict[str, Any] = {
