@@ -5,11 +5,19 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
+import pandas as pd
+
 from configs.files import hash_file, write_text
 from data_cards.label_table import read_label_table, write_label_table
 from text_labeler.audit.conflicts import settle
 from text_labeler.audit.place import PLAN_FILE
-from text_labeler.audit.planning import AuditedLabels, AuditRequest, draw_items, plan_audit
+from text_labeler.audit.planning import (
+    AuditedLabels,
+    AuditPlan,
+    AuditRequest,
+    draw_items,
+    plan_audit,
+)
 from text_labeler.audit.promises import parse_promises
 from text_labeler.audit.records import Answer, Document, Item
 from text_labeler.audit.store import AuditStore
@@ -27,7 +35,7 @@ def name_report(study: str) -> str:
     return f"FINDINGS: {study} shows CANARY-words."
 
 
-def write_labels(path: Path) -> Path:
+def write_labels(path: Path) -> None:
     rows = [
         {
             "study_id": name_study(n),
@@ -37,7 +45,6 @@ def write_labels(path: Path) -> Path:
         for n in range(STUDIES)
     ]
     write_label_table(path, rows)
-    return path
 
 
 def true_verdict(item: Item) -> str:
@@ -52,12 +59,12 @@ def true_verdict(item: Item) -> str:
     return {1: "present", 0: "absent", -1: "uncertain", None: "not_mentioned"}[CALLS[number % 5]]
 
 
-def make_audit(folder: Path) -> AuditStore:
-    """Plan and read an audit of all studies; anna can't tell of one item, and dora decides."""
-    labels = write_labels(folder.parent / "labels.parquet")
+def plan_table(path: Path) -> tuple[AuditPlan, pd.DataFrame]:
+    """Write the labels there; return the plan to read all of them."""
+    write_labels(path)
     about = AuditedLabels(
-        name="labels.parquet",
-        table_hash=hash_file(labels),
+        name=path.name,
+        table_hash=hash_file(path),
         labeler="rules",
         labeler_version="1",
         corpus="",
@@ -69,8 +76,13 @@ def make_audit(folder: Path) -> AuditStore:
         salt="salt",
         reads=(STUDIES, STUDIES),
     )
-    table = read_label_table(labels)
-    plan = plan_audit(request, about, table)
+    table = read_label_table(path)
+    return plan_audit(request, about, table), table
+
+
+def make_audit(folder: Path) -> AuditStore:
+    """Plan and read an audit of all studies; anna can't tell of one item, and dora decides."""
+    plan, table = plan_table(folder.parent / "labels.parquet")
     items = draw_items(plan, table)
     studies = dict.fromkeys(item.study_id for item in items)
     store = AuditStore.create(folder)

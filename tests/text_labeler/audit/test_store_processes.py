@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -47,6 +48,13 @@ def test_six_processes_read_each_item_as_often_as_needed(place):
     # Both sendings of a verdict were told the same one event.
     told = sorted(tuple(line.split()) for lines in said for line in lines)
     assert told == sorted((read.item_id, str(read.event)) for read in reads)
+
+
+def test_threads_of_one_store_read_each_item_once(place):
+    with plant(place, plant_items(60)) as store, ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(read_all, [store] * 6, READERS)) == 60
+        assert len({read.item_id for read in store.reads()}) == 60
+        store.verify()
 
 
 @pytest.mark.parametrize("after", [1, 23])
