@@ -161,14 +161,15 @@ def describe_checks(checks: CorpusChecks, skipped: Sequence[Skipped] = ()) -> st
         ("classes", checks.per_class),
     ):
         lines.append(f"  {title}: " + ", ".join(f"{name} {n:,}" for name, n in table.items()))
-    lines += _list_some("left out", [str(item) for item in skipped])
-    lines += _list_some("not readable from disk", checks.unreadable_images)
-    lines += _list_some("same bytes", [" = ".join(group) for group in checks.duplicates])
+    lines += list_some("left out", [str(item) for item in skipped])
+    lines += list_some("not readable from disk", checks.unreadable_images)
+    lines += list_some("same bytes", [" = ".join(group) for group in checks.duplicates])
     lines += [f"PROBLEM: {problem}" for problem in checks.problems] or ["no problem found"]
     return "\n".join(lines)
 
 
-def _list_some(title: str, items: Sequence[str]) -> list[str]:
+def list_some(title: str, items: Sequence[str]) -> list[str]:
+    """Give a line for each of the first items, and one for how many more there are."""
     shown = [f"  {title}: {item}" for item in items[:LISTED_AT_MOST]]
     more = len(items) - len(shown)
     return [*shown, f"  {title}: and {more} more"] if more else shown

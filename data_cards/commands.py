@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from data_cards.check_command import check
 from data_cards.transition_command import transition
 
 app = typer.Typer()
 app.command()(transition)
 corpora = typer.Typer(help="The corpora that Kerley reads: list, describe, check, make.")
 app.add_typer(corpora, name="corpora", no_args_is_help=True)
+corpora.command()(check)
 
 Root = Annotated[Path, typer.Option(help="The folder that holds the corpus.", show_default=False)]
 Name = Annotated[str, typer.Argument(help="A name from `kerley corpora list`.")]
@@ -51,19 +53,6 @@ def labels(
 
     manifest = write_published_labels(find_corpus(name), root, out, table=table)
     print(f"{out}: {manifest.studies:,} studies, {manifest.labeler}")
-
-
-@corpora.command()
-def check(name: Name, root: Root) -> None:
-    """Count what a corpus holds and look for leaks between splits; exit code 1 when there are."""
-    from data_cards.checks import check_corpus, describe_checks
-    from data_cards.corpora import find_corpus
-
-    listing = find_corpus(name).read(root)
-    checks = check_corpus(listing)
-    print(describe_checks(checks, listing.skipped))
-    if checks.problems:
-        raise typer.Exit(1)
 
 
 @corpora.command()
