@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from configs.files import hash_json
+from data_cards.chexmask.reader import read_chexmask
 from joint.image_runs.kinds import ImageRunKind
 from joint.image_runs.mask_result import finish_segmentation
 from joint.image_runs.prepare import EXTERNAL, PreparedImages, name_cache, name_under
 from joint.image_runs.settings import ImageRunSettings
 from joint.prepare import PreparationError
+from vision.segmentation.chexmask_masks import TableMask
 from vision.segmentation.mask_cache import MaskCache, build_mask_cache
-from vision.segmentation.mask_files import MaskSettings
+from vision.segmentation.mask_files import MaskFiles, MaskSettings, MaskSource
 from vision.segmentation.network import SIDE_MULTIPLE
 from vision.segmentation.task import (
     SegmentationData,
@@ -41,7 +43,8 @@ def select_masks(settings: ImageRunSettings, prepared: PreparedImages) -> Prepar
     size = settings.data.cache.size
     if size % SIDE_MULTIPLE:
         raise PreparationError(f"data.cache.size {size}: expected a multiple of {SIDE_MULTIPLE}")
-    has_mask = prepared.images["mask_paths"].map(len).to_numpy() > 0
+    found = _find_masks(settings, prepared)
+    has_mask = np.array([source is not None for source in found], dtype=bool)
     listed = prepared.images[has_mask].reset_index(drop=True)
     if not len(listed):
         names = ", ".join(source.corpus for source in settings.data.sources)
@@ -49,8 +52,7 @@ def select_masks(settings: ImageRunSettings, prepared: PreparedImages) -> Prepar
     masks = build_mask_cache(
         prepared.cache,
         listed["cache_row"].to_numpy(np.int64),
-        [tuple(map(Path, paths)) for paths in listed["mask_paths"]],
-        [_read_as(settings, source) for source in listed["source"]],
+        [source for source in found if source is not None],
         name_cache(settings.data).parent / "masks",
     )
     listed["mask_row"] = np.arange(len(listed))
@@ -95,10 +97,28 @@ def build_segmentation(settings: ImageRunSettings, prepared: PreparedImages) -> 
     return SegmentationTask(settings.segmentation, data, seed=settings.seed)
 
 
-def _read_as(settings: ImageRunSettings, corpus: str) -> MaskSettings:
-    sources = (*settings.data.sources, *settings.data.external)
-    given = next(source.masks for source in sources if source.corpus == corpus)
-    return given or MASK_VALUES.get(corpus, MaskSettings())
+def _find_masks(settings: ImageRunSettings, prepared: PreparedImages) -> list[MaskSource | None]:
+    """Find the mask of each image: in its corpus's table of CheXmask, or in files."""
+    sources = {source.corpus: source for source in settings.data.external + settings.data.sources}
+    tables = {
+        name: read_chexmask(source.chexmask, least_dice=source.least_dice)
+        for name, source in sources.items()
+        if source.chexmask is not None
+    }
+    found: list[MaskSource | None] = []
+    columns = prepared.images[["source", "path", "mask_paths"]]
+    for name, image, paths in columns.itertuples(index=False):
+        source = sources[name]
+        if name in tables:
+            known = image in tables[name]
+            drawn = TableMask(tables[name], Path(image), source.least_dice)
+            found.append(drawn if known else None)
+        elif paths:
+            read_as = source.masks or MASK_VALUES.get(name, MaskSettings())
+            found.append(MaskFiles(tuple(map(Path, paths)), read_as))
+        else:
+            found.append(None)
+    return found
 
 
 KIND = ImageRunKind(select_masks, build_segmentation, finish_segmentation)

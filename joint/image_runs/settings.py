@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, field_validator
 
 from configs.settings import Settings, SettingsError
+from data_cards.chexmask.reader import LEAST_DICE
 from data_cards.corpora import find_corpus
 from joint.training.settings import TrainingSettings
 from vision.cache import CacheSettings
@@ -20,12 +21,16 @@ from vision.segmentation.task import SegmentationTaskSettings
 class CorpusSource(Settings):
     """One corpus and the folder (or file) that holds it.
 
-    masks: what the values of its mask files mean, where that is not plain.
+    masks: what the values of its mask files mean, where that is not plain. chexmask: the table of
+    CheXmask with the lung masks of this corpus's images, in the place of mask files;
+    least_dice: the estimated Dice below which its masks are left out.
     """
 
     corpus: str
     root: Path
     masks: MaskSettings | None = None
+    chexmask: Path | None = None
+    least_dice: float = Field(LEAST_DICE, ge=0, le=1)
 
     @field_validator("corpus")
     @classmethod
@@ -80,7 +85,7 @@ class ImageRunSettings(TrainingSettings):
 
     UNTRAINED: ClassVar[dict[str, Any]] = TrainingSettings.UNTRAINED | {
         "data": {
-            "sources": {"__all__": {"root": True}},
+            "sources": {"__all__": {"root": True, "chexmask": True}},
             "external": True,
             "work": True,
             "workers": True,

@@ -12,8 +12,9 @@ from accelerate.state import AcceleratorState
 from PIL import Image
 
 from configs.settings import SettingsError, load_settings
-from joint.image_runs.prepare import PreparationError
+from joint.image_runs.prepare import PreparationError, prepare_images
 from joint.image_runs.run import run_image_training
+from joint.image_runs.segmentation import select_masks
 from joint.image_runs.settings import ImageRunSettings
 from joint.loop import Loop
 from joint.train import describe_result, train
@@ -165,3 +166,16 @@ def load_sources(corpora: Path, sources: list[dict[str, str]]) -> ImageRunSettin
     overrides = [o for o in shrink(corpora, "sources") if not o.startswith("data.root=")]
     chosen = [*overrides, f"data.sources={json.dumps(sources)}"]
     return load_settings(ImageRunSettings, Path("segment_lungs"), chosen)
+
+
+def test_masks_of_chexmask_stand_for_mask_files(corpora, tmp_path):
+    images, _ = save_pairs(tmp_path, 9)
+    lines = ["Image Index,Dice RCA (Mean),Left Lung,Right Lung,Heart,Height,Width"]
+    lines += [f"{image.name},0.9,1 600,5000 300,,90,120" for image in images[:-1]]
+    (tmp_path / "masks.csv").write_text("\n".join([*lines, "case8.png,0.1,1 6,,,90,120"]) + "\n")
+    source = {"corpus": "image_folder", "root": str(tmp_path / "images")}
+    settings = load_sources(corpora, [source | {"chexmask": str(tmp_path / "masks.csv")}])
+    chosen = select_masks(settings, prepare_images(settings.data))
+    assert len(chosen.images) == 8
+    assert chosen.left_out["without a mask"] == 1
+    assert chosen.masks.read(np.arange(8)).astype(bool).any(axis=(1, 2)).all()

@@ -12,7 +12,7 @@ from PIL import Image
 from tests.vision.examples import draw_xray
 from vision.cache import CacheSettings, build_cache
 from vision.segmentation.mask_cache import build_mask_cache
-from vision.segmentation.mask_files import MaskSettings
+from vision.segmentation.mask_files import MaskFiles, MaskSettings
 from vision.segmentation.network import NetworkSettings, build_network
 from vision.segmentation.segmenter import Segmenter
 from vision.segmentation.task import SegmentationData, SegmentationTaskSettings
@@ -45,15 +45,17 @@ def save_pairs(folder: Path, count: int) -> tuple[list[Path], list[Path]]:
     return images, masks
 
 
+def as_sources(masks: list[Path]) -> list[MaskFiles]:
+    return [MaskFiles((mask,), MaskSettings()) for mask in masks]
+
+
 def make_data(folder: Path, *, train: int = 4, validate: int = 2) -> SegmentationData:
     """Cached X-rays and masks; the last rows validate."""
     count = train + validate
     images, masks = save_pairs(folder, count)
     cache = build_cache(images, folder / "cache", CacheSettings(size=SIZE))
     rows = np.arange(count)
-    built = build_mask_cache(
-        cache, rows, [(mask,) for mask in masks], [MaskSettings()] * count, folder / "framed"
-    )
+    built = build_mask_cache(cache, rows, as_sources(masks), folder / "framed")
     names = [f"study{row}" for row in rows]
     return SegmentationData(cache, rows, built, rows, rows[:train], rows[train:], names)
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data_cards.chexmask.reader import read_chexmask
 from tests.vision.examples import save_xrays
-from tests.vision.segmenters import SIZE, draw_lungs, make_data, save_pairs
+from tests.vision.segmenters import SIZE, as_sources, draw_lungs, make_data, save_pairs
 from vision.cache import CacheSettings, build_cache
 from vision.framing import place, unframe
+from vision.segmentation.chexmask_masks import TableMask
 from vision.segmentation.mask_cache import build_mask_cache
 from vision.segmentation.mask_files import (
     INSIDE,
@@ -140,7 +142,7 @@ def test_a_mask_that_cannot_be_read_is_listed_and_the_cache_used_again(
     images, masks = save_pairs(tmp_path, 3)
     masks[1].write_bytes(b"no mask")
     cache = build_cache(images, tmp_path / "cache", CacheSettings(size=SIZE))
-    arguments = (cache, np.arange(3), [(m,) for m in masks], [MaskSettings()] * 3, tmp_path / "m")
+    arguments = (cache, np.arange(3), as_sources(masks), tmp_path / "m")
     built = build_mask_cache(*arguments)
     assert [(row, path.name) for row, path, _ in built.skipped] == [(1, "case1.png")]
     assert built.readable.tolist() == [True, False, True]
@@ -156,6 +158,21 @@ def test_a_mask_that_cannot_be_read_is_listed_and_the_cache_used_again(
 def test_masks_of_which_none_can_be_read_are_an_error(tmp_path: Path) -> None:
     cache = build_cache(save_xrays(tmp_path, 1), tmp_path / "c", CacheSettings(size=SIZE))
     with pytest.raises(SegmentationError, match="none of the 1 masks can be read"):
-        build_mask_cache(
-            cache, np.arange(1), [(tmp_path / "no.png",)], [MaskSettings()], tmp_path / "m"
-        )
+        build_mask_cache(cache, np.arange(1), as_sources([tmp_path / "no.png"]), tmp_path / "m")
+
+
+def test_a_mask_of_a_table_lies_where_its_file_would(tmp_path: Path) -> None:
+    images, _ = save_pairs(tmp_path, 2)
+    table = tmp_path / "ChestX-Ray8.csv"
+    flat = np.concatenate([[False], LUNGS.ravel(), [False]]).astype(int)
+    starts, ends = (np.flatnonzero(np.diff(flat) == step) + 1 for step in (1, -1))
+    runs = " ".join(f"{start} {end - start}" for start, end in zip(starts, ends, strict=True))
+    names = ("Image Index", "Dice RCA (Mean)", "Left Lung", "Right Lung", "Heart")
+    header = ",".join((*names, "Height", "Width"))
+    rows = [f"case0.png,0.9,{runs},,,90,120", f"case1.png,0.2,{runs},,,90,120"]
+    table.write_text("\n".join((header, *rows)) + "\n")
+    known = read_chexmask(table)
+    mask = TableMask(known, images[0], 0.7).read((180, 240))
+    assert (mask == draw_lungs(height=180, width=240)).mean() > 0.98
+    with pytest.raises(ImageError, match=r"case1\.png: no mask of it in CheXmask's table"):
+        TableMask(known, images[1], 0.7).read((90, 120))

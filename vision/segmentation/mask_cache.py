@@ -7,7 +7,6 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from tqdm import tqdm
 
 from configs.files import hash_json, write_atomically, write_json
 from vision.cache import ImageCache
-from vision.segmentation.mask_files import MaskSettings, frame_mask, read_mask
+from vision.segmentation.mask_files import MaskSource, frame_mask
 from vision.segmentation.network import SegmentationError
 from vision.xray_image import ImageError
 
@@ -25,8 +24,6 @@ MASK_CACHE_VERSION = 1
 """Raised with every change that gives other masks."""
 MASKS_NAME = "masks.npy"
 RECORD_NAME = "masks.json"
-
-MaskPaths = tuple[Path, ...]
 
 
 class MaskCache:
@@ -67,27 +64,24 @@ class MaskCache:
 def build_mask_cache(
     cache: ImageCache,
     cache_rows: NDArray[np.int64],
-    paths: Sequence[MaskPaths],
-    settings: Sequence[MaskSettings],
+    sources: Sequence[MaskSource],
     folder: Path,
 ) -> MaskCache:
     """Frame the mask of each image as the cache framed the image, into a folder below `folder`.
 
-    paths: the mask files of each row, several where they are to be joined; settings: how they are
-    read, one for each row. What stands there already for the same images, files (by size and
-    time) and settings is used again. A mask that cannot be read is listed and told of. Raises
-    SegmentationError where none can be.
+    sources: where the mask of each row comes from. What stands there already for the same images
+    and sources (files by size and time) is used again. A mask that cannot be read is listed and
+    told of. Raises SegmentationError where none can be.
     """
     key = [
         MASK_CACHE_VERSION,
         cache.content_hash,
         cache_rows.tolist(),
-        [[_describe(path) for path in files] for files in paths],
-        [each.model_dump(mode="json") for each in settings],
+        [source.describe() for source in sources],
     ]
     target = folder / hash_json(key)[:16]
     if not (target / RECORD_NAME).is_file():
-        _build(cache, cache_rows, paths, settings, target)
+        _build(cache, cache_rows, sources, target)
     masks = MaskCache(target)
     if len(masks.skipped) == len(masks):
         _, path, reason = masks.skipped[0]
@@ -100,20 +94,19 @@ def build_mask_cache(
 def _build(
     cache: ImageCache,
     cache_rows: NDArray[np.int64],
-    paths: Sequence[MaskPaths],
-    settings: Sequence[MaskSettings],
+    sources: Sequence[MaskSource],
     target: Path,
 ) -> None:
     size = cache.settings.size
     skipped: list[tuple[int, str, str]] = []
     with write_atomically(target / MASKS_NAME) as temporary:
-        shape = (len(paths), size, size)
+        shape = (len(sources), size, size)
         masks = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-        for row, files in enumerate(tqdm(paths, unit="mask", desc="mask cache")):
+        for row, source in enumerate(tqdm(sources, unit="mask", desc="mask cache")):
             cached = int(cache_rows[row])
             seen = cache.provenance_of(cached)
             try:
-                mask = read_mask(files, (seen.height, seen.width), settings[row])
+                mask = source.read((seen.height, seen.width))
             except ImageError as error:
                 skipped.append((row, str(error.path), error.reason))
                 continue
@@ -121,11 +114,3 @@ def _build(
         masks.flush()
     # Written last: a folder without it is one that was not finished.
     write_json(target / RECORD_NAME, {"skipped": skipped})
-
-
-def _describe(path: Path) -> list[Any]:
-    try:
-        status = path.stat()
-    except OSError:
-        return [str(path), -1, -1]
-    return [str(path), status.st_size, status.st_mtime_ns]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,16 @@ SMOOTH_VALUES = 16
 EDGE_SHARE = 0.1
 
 
+class MaskSource(Protocol):
+    """Where the mask of one image comes from."""
+
+    def read(self, shape: tuple[int, int]) -> Mask:
+        """Give the mask of an image of `shape` [height, width]; raises ImageError."""
+
+    def describe(self) -> list[Any]:
+        """Give what the mask depends on, as JSON; it changes when the mask may."""
+
+
 class MaskSettings(Settings):
     """What the grey values of a corpus's mask files mean.
 
@@ -41,6 +52,32 @@ class MaskSettings(Settings):
     unknown: tuple[int, ...] = Field(default=())
 
 
+@dataclass(frozen=True)
+class MaskFiles:
+    """The mask files of an image, and how their values are read: a MaskSource."""
+
+    paths: tuple[Path, ...]
+    settings: MaskSettings
+
+    def read(self, shape: tuple[int, int]) -> Mask:
+        """Read and join the files (`read_mask`)."""
+        return read_mask(self.paths, shape, self.settings)
+
+    def describe(self) -> list[Any]:
+        """Give paths, sizes and times of the files, and the settings."""
+        files = [describe_file(path) for path in self.paths]
+        return [files, self.settings.model_dump(mode="json")]
+
+
+def describe_file(path: Path) -> list[Any]:
+    """Give path, size and time of a file, −1 for one that is missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return [str(path), -1, -1]
+    return [str(path), status.st_size, status.st_mtime_ns]
+
+
 def read_mask(paths: Sequence[Path], shape: tuple[int, int], settings: MaskSettings) -> Mask:
     """Read the mask of an image of `shape` [height, width] from one or several files.
 
@@ -50,7 +87,7 @@ def read_mask(paths: Sequence[Path], shape: tuple[int, int], settings: MaskSetti
     """
     joined = np.zeros(shape, np.uint8)
     for path in paths:
-        mask = _fit(interpret(path, read_values(path), settings), shape)
+        mask = fit_mask(interpret(path, read_values(path), settings), shape)
         joined[(mask == UNKNOWN) & (joined != INSIDE)] = UNKNOWN
         joined[mask == INSIDE] = INSIDE
     return joined
@@ -121,7 +158,8 @@ def frame_mask(mask: Mask, placement: Placement, size: int) -> Mask:
     return framed
 
 
-def _fit(mask: Mask, shape: tuple[int, int]) -> Mask:
+def fit_mask(mask: Mask, shape: tuple[int, int]) -> Mask:
+    """Resize a mask to `shape` [height, width] by its nearest values."""
     if mask.shape == shape:
         return mask
     resized = Image.fromarray(mask).resize((shape[1], shape[0]), Image.Resampling.NEAREST)
