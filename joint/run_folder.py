@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from configs.files import write_json
-from configs.settings import load_settings, peek_setting, save_settings
+from configs.settings import load_settings, save_settings
 from joint.checkpoint_files import DamageError, list_steps, read_state
 from joint.run_changes import explain_refusal, find_changes
 from joint.run_settings import RunSettings
-from joint.training.settings import IMAGE_TASKS, TrainingSettings, training_values
+from joint.training.settings import TrainingSettings, training_values
 
 
 class RunFolderError(ValueError):
@@ -51,15 +51,9 @@ class RunFolder:
         return cls(settings.out / settings.name)
 
     def read_settings(self) -> RunSettings:
-        """Read the run's complete settings; raises RunFolderError where no run of severity lies."""
+        """Read the run's complete settings; raises RunFolderError where no run lies."""
         if not self.settings_file.is_file():
             raise RunFolderError(f"{self.path}: not a run folder, settings.yaml is missing")
-        kind = peek_setting(self.settings_file, (), "task.kind")
-        if kind in IMAGE_TASKS:
-            raise RunFolderError(
-                f"{self.path}: a run of task.kind {kind}, which `kerley train` evaluates at its"
-                " end (README.md, card.json); only runs of severity are taken here"
-            )
         return load_settings(RunSettings, self.settings_file)
 
     def check_claim(self, settings: TrainingSettings, accept: Collection[str] = ()) -> None:

@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from configs.settings import Settings
+from configs.settings import Settings, SettingsError
 from data_cards.corpora import find_corpus
 from joint.joint_settings import JointTaskSettings
 from joint.start_weights import StartSettings
-from joint.training.settings import TrainingSettings
+from joint.training.settings import IMAGE_TASKS, TrainingSettings
 from vision.cache import CacheSettings
 from vision.grading_task import GradingTaskSettings
 from vision.uncertain_labels import SoftSettings, UncertainSettings
@@ -66,7 +66,8 @@ class EvaluationSettings(Settings):
     to which the report's grade is always used as well. calibrate_on: what the calibration is
     fitted to, on validation studies: the report's soft labels or the reference. anchors: how
     many studies of the reference to use for that (null: all). largest_risk: the share of wrong
-    grades above which the grader abstains (null: it grades whatever its confidence).
+    grades above which the grader abstains (null: it grades whatever its confidence). lungs: the
+    folder of a lung segmenter, whose masks the trust report blacks out (null: a generous zone).
     """
 
     reference: Path | None = None
@@ -74,6 +75,7 @@ class EvaluationSettings(Settings):
     anchors: int | None = Field(None, ge=1)
     largest_risk: float | None = Field(None, gt=0, lt=1)
     resamples: int = Field(1000, ge=10)
+    lungs: Path | None = None
 
     @model_validator(mode="after")
     def _check_reference(self) -> EvaluationSettings:
@@ -101,3 +103,16 @@ class RunSettings(TrainingSettings):
     task: Annotated[JointTaskSettings | GradingTaskSettings, Field(discriminator="kind")]
     start: StartSettings | None = None
     evaluation: EvaluationSettings = EvaluationSettings()
+
+    @classmethod
+    def write_out(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a run on images alone by one message, and not by all that it has otherwise."""
+        task = values.get("task")
+        kind = task.get("kind") if isinstance(task, dict) else None
+        if kind in IMAGE_TASKS:
+            raise SettingsError(
+                f"{values.get('name')}: a run of task.kind {kind}: `kerley train` trains and"
+                " evaluates it (README.md, card.json); plans, sweeps and what is made of graders"
+                " take runs of severity"
+            )
+        return values

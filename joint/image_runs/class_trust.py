@@ -39,7 +39,7 @@ def gather_inputs(
         pixels=lambda rows: prepared.cache.read(cache_rows[rows]),
         probabilities=sets["test"].probabilities,
         predict=classifier.probabilities,
-        lung_masks=_load_lungs(settings.evaluation.segmenter),
+        lung_masks=_load_lungs(settings.evaluation.lungs),
         external=_join_external([(n, s) for n, s in sets.items() if n != "test"]),
         root=_only(roots),
         seed=settings.seed,
