@@ -1,6 +1,6 @@
 """Intervals that hold for an auditor who looks after every read and stops when he likes.
 
-The strata's martingales (`intervals.weigh_evidence`) are independent, so their product is one,
+The strata's supermartingales (`intervals.weigh_evidence`) are independent, so their product is one,
 and by Ville's inequality it stays under 1/0.05 at the true numbers of all strata at once in 95 of
 100 audits. All combinations of numbers under it are the set; every measure is bounded over that
 one set, so that all of them hold together, at all times. This is narrower than Bonferroni's, which

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from statistics import median
-from typing import Literal
 
 from configs.settings import Settings
 from text_labeler.audit.agreement import FindingAgreement, measure_agreement
-from text_labeler.audit.measures import Interval, Measured
-from text_labeler.audit.more_reads import count_more_reads
+from text_labeler.audit.judging import (
+    MeasureEstimate,
+    PromiseState,
+    judge_promise,
+    measure_with_doubts,
+)
+from text_labeler.audit.measures import Interval
 from text_labeler.audit.planning import AuditedLabels, AuditPlan, FindingPlan
-from text_labeler.audit.promises import Promise, select_promises
+from text_labeler.audit.promises import select_promises
 from text_labeler.audit.reader_errors import ReaderErrors, measure_readers
 from text_labeler.audit.records import Item, Pool, Read
 from text_labeler.audit.rescoring import LaterLabels
 from text_labeler.audit.strata import Cell
-from text_labeler.audit.units import State, Unit, judge_items, measure_units, tally_cells
+from text_labeler.audit.units import Unit, judge_items
 
 
 class CellEstimate(Settings):
@@ -28,33 +32,6 @@ class CellEstimate(Settings):
     population: int
     reads: int
     verdicts: dict[str, int]
-
-
-class MeasureEstimate(Settings):
-    """One measure of one finding. interval: None where the measure is not defined.
-
-    if_slips: the interval if every open difference were the readers' slip. if_unclear: the value if
-    the labeler were wrong, and if it were right, on all that was unclear.
-    """
-
-    measure: str
-    interval: Interval | None
-    if_slips: Interval | None = None
-    if_unclear: tuple[float, float] | None = None
-
-
-class PromiseState(Settings):
-    """A promise: proved, refuted (its opposite is proved), or open and how many reads it lacks.
-
-    It is open, too, while the differences that are not settled could decide it.
-
-    more_reads: further reads, all clean, that would prove it; None where not even all would.
-    """
-
-    promise: Promise
-    state: Literal["proved", "refuted", "open"]
-    proved_always: bool
-    more_reads: int | None = None
 
 
 class FindingEstimate(Settings):
@@ -134,7 +111,7 @@ def _estimate_finding(
     agreement: FindingAgreement | None,
 ) -> FindingEstimate:
     states = Counter(unit.state for unit in units)
-    measured = _measure(plan, cells, units)
+    measured = measure_with_doubts(plan, cells, units)
     estimates = _estimate_cells(cells, units)
     return FindingEstimate(
         finding=one.finding,
@@ -147,79 +124,11 @@ def _estimate_finding(
         cells=estimates,
         measures=measured,
         promises=tuple(
-            _judge_promise(promise, plan, cells, units, measured)
+            judge_promise(promise, plan, cells, units, measured)
             for promise in select_promises(plan.promises, one.finding)
         ),
         agreement=agreement,
         warnings=tuple(_warn(estimates, states["open"])),
-    )
-
-
-def _measure(
-    plan: AuditPlan, cells: Sequence[Cell], units: Sequence[Unit]
-) -> tuple[MeasureEstimate, ...]:
-    measured = measure_units(cells, units, plan.uncertain_as)
-    wrong, right = (
-        _assume(plan, cells, units, "unclear", right=is_right) for is_right in (False, True)
-    )
-    slips = _assume(plan, cells, units, "open", right=True)
-    return tuple(
-        MeasureEstimate(
-            measure=name,
-            interval=interval,
-            if_slips=slips.get(name),
-            if_unclear=_pair(wrong.get(name), right.get(name)),
-        )
-        for name, interval in measured.items()
-    )
-
-
-def _assume(
-    plan: AuditPlan, cells: Sequence[Cell], units: Sequence[Unit], state: State, *, right: bool
-) -> Measured:
-    """Measure with the labeler right, or wrong, on all units of a state; empty without such."""
-    if not any(unit.state == state for unit in units):
-        return {}
-    assumed = [
-        unit.assume(plan.uncertain_as, right=right) if unit.state == state else unit
-        for unit in units
-    ]
-    return measure_units(cells, assumed, plan.uncertain_as)
-
-
-def _pair(wrong: Interval | None, right: Interval | None) -> tuple[float, float] | None:
-    return None if wrong is None or right is None else (wrong.value, right.value)
-
-
-def _judge_promise(
-    promise: Promise,
-    plan: AuditPlan,
-    cells: Sequence[Cell],
-    units: Sequence[Unit],
-    measured: Sequence[MeasureEstimate],
-) -> PromiseState:
-    one = next(one for one in measured if one.measure == promise.measure)
-    if one.interval is None:
-        return PromiseState(promise=promise, state="open", proved_always=False)
-    # What is not settled must not decide: a promise holds, or is refuted, either way.
-    intervals = [interval for interval in (one.interval, one.if_slips) if interval is not None]
-    lower = min(interval.lower for interval in intervals)
-    upper = max(interval.upper for interval in intervals)
-    always_lower = min(interval.always_lower for interval in intervals)
-    always_upper = max(interval.always_upper for interval in intervals)
-    bound, is_lower = promise.bound, promise.is_lower
-    proved = lower >= bound if is_lower else upper <= bound
-    refuted = upper < bound if is_lower else lower > bound
-    always = always_lower >= bound if is_lower else always_upper <= bound
-    more = None
-    if not proved and not refuted and promise.measure != "over_call":
-        clear = [unit for unit in units if unit.state != "unclear"]
-        more = count_more_reads(tally_cells(cells, clear, plan.uncertain_as), promise)
-    return PromiseState(
-        promise=promise,
-        state="proved" if proved else "refuted" if refuted else "open",
-        proved_always=always,
-        more_reads=more or None,
     )
 
 

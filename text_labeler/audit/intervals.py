@@ -88,8 +88,8 @@ def weigh_evidence(
 
     The logarithm of prior over posterior (Waudby-Smith and Ramdas 2020, sampling without
     replacement), for the numbers from the first element of the result on; all others are
-    impossible. At the true number its exponential is a martingale that starts at 1 while reads
-    come in, whatever the prior Beta(a, b). It is convex.
+    impossible. At the true number its exponential is a supermartingale that starts at 1 while
+    reads come in, whatever the prior Beta(a, b). It is convex.
     """
     a, b = prior
     numbers = np.arange(hits, population - (reads - hits) + 1)

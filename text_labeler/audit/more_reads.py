@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 
 from text_labeler.audit.measures import EDGE, CalledTally, infer_measure
-from text_labeler.audit.posterior import JEFFREYS
+from text_labeler.audit.posterior import JEFFREYS, Tally
 from text_labeler.audit.promises import Promise
 
+Decision = Literal["proved", "refuted", "open"]
 STEP = 10
 """More reads are counted in tens: they are a forecast."""
 
@@ -27,6 +29,28 @@ def is_kept(cells: Sequence[CalledTally], promise: Promise) -> bool:
     if promise.is_lower:
         return quantile(EDGE) >= promise.bound
     return quantile(1 - EDGE) <= promise.bound
+
+
+def is_certain(cells: Sequence[CalledTally], promise: Promise, decision: Decision) -> bool:
+    """Whether cells that nobody has read can't change a decision, be they all wrong or all right.
+
+    A prior alone must decide nothing. `over_call` can't be told from wrong grades here: with such
+    cells it is never certain.
+    """
+    if decision == "open" or all(tally.reads or not tally.population for _, tally in cells):
+        return True
+    if promise.measure == "over_call":
+        return False
+    assumed = [_assume_unread(cell, right=decision == "refuted") for cell in cells]
+    return is_kept(assumed, promise) == (decision == "proved")
+
+
+def _assume_unread(cell: CalledTally, *, right: bool) -> CalledTally:
+    population, reads, _ = cell.tally
+    if reads:
+        return cell
+    hits = population if cell.is_called == right else 0
+    return cell._replace(tally=Tally(population, population, hits))
 
 
 def count_more_reads(cells: Sequence[CalledTally], promise: Promise) -> int | None:

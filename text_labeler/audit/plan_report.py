@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from text_labeler.audit.allocation import FLOOR, ExpectedStratum
 from text_labeler.audit.certificate import tell_interval, tell_share
-from text_labeler.audit.estimating import Estimate, FindingEstimate, PromiseState
+from text_labeler.audit.estimating import Estimate, FindingEstimate
 from text_labeler.audit.forecast import LIKELY, Forecast
 from text_labeler.audit.intervals import PROVABLE_RATES, count_clean_reads
+from text_labeler.audit.judging import PromiseState
 from text_labeler.audit.planning import AuditPlan, FindingPlan
 from text_labeler.audit.reader_errors import ReaderErrors
 
@@ -144,10 +145,12 @@ def _tell_promise(state: PromiseState) -> str:
     told = f"{state.promise}: {state.state}"
     if state.proved_always:
         return told + ", also for who looked while reading"
-    if state.state == "open" and state.more_reads is not None:
+    if state.state != state.if_planned:
+        told += (
+            f" until all of the sample is read ({state.if_planned} if it were planned to end here)"
+        )
+    if state.more_reads is not None:
         return told + f"; about {state.more_reads} more clean reads would prove it"
-    if state.state == "open":
-        return told + "; no number of further reads is known to prove it"
     return told
 
 
