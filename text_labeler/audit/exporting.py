@@ -9,13 +9,11 @@ from typing import NamedTuple
 
 from configs.files import write_json, write_text
 from text_labeler.audit.certificate import make_certificate, write_certificate
-from text_labeler.audit.events import Event
 from text_labeler.audit.gold_table import GoldSource, settle_items, write_audited, write_gold
 from text_labeler.audit.label_studio import make_labeling_config, make_tasks
 from text_labeler.audit.planning import read_plan
 from text_labeler.audit.reads_files import list_reads, name_readers, write_events, write_reads
-from text_labeler.audit.records import AuditError, Item, Read
-from text_labeler.audit.standing import Standing
+from text_labeler.audit.records import AuditError, Read
 from text_labeler.audit.store import AuditStore
 
 
@@ -41,34 +39,25 @@ def export_audit(store: AuditStore, out: Path, *, with_text: bool = False) -> Ex
     if gold.exists():
         raise AuditError(f"{gold}: an export is there already; name another folder")
     store.verify()
-    items, events = store.items(), store.events()
-    plan, reads = read_plan(store.plan()), _replay(items, events)
-    head = events[-1].hash
+    plan, now = read_plan(store.plan()), store.snapshot()
+    items, reads, head = now.items, now.reads, now.log_head
     settled = settle_items(items, reads)
     certificate = make_certificate(
         plan, items, reads, log_head=head, created=datetime.now(UTC).date().isoformat()
     )
-    names = name_readers(events, reads)
+    names = name_readers(now.events, reads)
     reports = _read_reports(store, reads) if with_text else {}
     out.mkdir(parents=True, exist_ok=True, mode=0o700)
-    rows = list_reads(events, {item.item_id: item for item in items}, names)
+    rows = list_reads(now.events, {item.item_id: item for item in items}, names)
     write_gold(gold, settled, GoldSource(plan, head, len(reads)))
     write_audited(out / "audited.csv", settled)
     write_reads(out, rows)
-    write_events(out / "events.jsonl", events, names)
+    write_events(out / "events.jsonl", now.events, names)
     write_json(out / "label_studio.json", make_tasks(items, reads, names, reports))
     write_text(out / "label_studio.xml", make_labeling_config())
     write_certificate(certificate, out)
     files = tuple(sorted(out.iterdir()))
     return Exported(out, files, head, len(items), len(settled), len(rows), len(reads))
-
-
-def _replay(items: Sequence[Item], events: Sequence[Event]) -> list[Read]:
-    """Return the reads that stand by these very events, while others may go on reading."""
-    standing = Standing(items, seed=0)
-    for event in events:
-        standing.apply(event)
-    return list(standing.reads.values())
 
 
 def _read_reports(store: AuditStore, reads: Sequence[Read]) -> dict[str, str]:

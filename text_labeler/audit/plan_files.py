@@ -13,11 +13,11 @@ from tqdm import tqdm
 from configs.files import hash_file, write_text
 from data_cards.label_table import manifest_path, read_label_table, read_manifest
 from data_cards.study import Listing, StudyImage
+from text_labeler.audit.place import PLAN_FILE, open_folder
 from text_labeler.audit.planning import AuditedLabels, AuditPlan, read_plan
 from text_labeler.audit.records import AuditError, Document, Item, Read
 from text_labeler.audit.store import AuditStore
 
-PLAN_FILE = "plan.json"
 LATERAL = ("LATERAL", "LL", "RL")
 
 
@@ -136,15 +136,10 @@ def write_audit(
 
 def open_audit(folder: Path) -> OpenedAudit:
     """Read what an audit holds now; its log is verified. Raises AuditError for what is none."""
-    file = folder / PLAN_FILE
-    if not file.is_file():
-        raise AuditError(f"{folder}: no audit; expected {PLAN_FILE} in it")
-    text = file.read_text(encoding="utf-8")
-    plan = read_plan(text, str(file))
-    with AuditStore.open(plan.store or folder) as store:
-        if store.plan() != text:
-            raise AuditError(f"{file}: differs from the plan in the store")
-        return OpenedAudit(plan, store.items(), store.reads(), store.verify())
+    with open_folder(folder) as store:
+        store.verify()
+        now = store.snapshot()
+        return OpenedAudit(read_plan(store.plan()), now.items, now.reads, now.log_head)
 
 
 def _take_evidence(

@@ -7,12 +7,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from statistics import median
 from types import TracebackType
+from typing import NamedTuple
 
 from text_labeler.audit import plan_store
 from text_labeler.audit.accounts import Accounts, check_right
 from text_labeler.audit.conflicts import Reread
 from text_labeler.audit.database import Database
 from text_labeler.audit.events import (
+    NO_HASH,
     STORE,
     Draft,
     Event,
@@ -39,6 +41,19 @@ from text_labeler.audit.records import (
 
 LEASE_SECONDS = 600.0
 """How long an item is held for a reader who does not answer."""
+
+
+class Snapshot(NamedTuple):
+    """An audit at one moment, while others go on reading: items, standing reads, and its log."""
+
+    items: list[Item]
+    reads: list[Read]
+    events: list[Event]
+
+    @property
+    def log_head(self) -> str:
+        """The hash of the last event of that moment."""
+        return self.events[-1].hash if self.events else NO_HASH
 
 
 class AuditStore:
@@ -181,6 +196,12 @@ class AuditStore:
         """Return the whole log."""
         with self.database.reading() as connection:
             return read_events(connection)
+
+    def snapshot(self) -> Snapshot:
+        """Return items, standing reads and log of one moment; `verify` checks the chain."""
+        with self._mirror.reading() as (connection, standing):
+            events = read_events(connection)[: standing.seq]
+            return Snapshot(list(standing.items.values()), list(standing.reads.values()), events)
 
     def verify(self, known: str | None = None) -> str:
         """Return the hash of the log's last event; raises AuditError naming the first bad one.
