@@ -15,6 +15,7 @@ from joint.tracking_settings import WandbMode
 from joint.tracking_wandb import RunName, make_artifact, make_environment, start_run, tear_down
 from text_labeler.audit.certificate import Certificate, read_certificate
 from text_labeler.audit.exporting import Exported
+from text_labeler.audit.records import AuditError
 
 TIMEOUT_SECONDS = 30.0
 
@@ -24,8 +25,10 @@ def log_export(exported: Exported, project: str, mode: WandbMode, *, with_text: 
 
     Its card has the hashes of labels, sample, log and files, and each measure with its interval;
     the log's head and the measures are the run's summary too. with_text: the files of the export
-    go along. Raises what W&B raises: who asks for it must know when it failed.
+    go along. Raises AuditError where W&B fails: who asks for it must know; the export stays.
     """
+    import wandb
+
     home = exported.folder.resolve()
     card = describe_export(exported)
     place = home / "wandb" / "upload" / card.name
@@ -34,11 +37,16 @@ def log_export(exported: Exported, project: str, mode: WandbMode, *, with_text: 
         files += [Path(shutil.copy2(file, place)) for file in exported.files]
     name = RunName(f"audit-{card.alias}", project, "audit", "audit", TIMEOUT_SECONDS)
     with _environment(make_environment(home)):
-        run = start_run(mode, name, home=home, config={})
-        run.log_artifact(make_artifact(card, files, root=place), aliases=[card.alias])
-        run.summary.update({"log_head": card.hash, **card.content["measures"]})
-        run.finish()
-        tear_down()
+        try:
+            run = start_run(mode, name, home=home, config={})
+            run.log_artifact(make_artifact(card, files, root=place), aliases=[card.alias])
+            run.summary.update({"log_head": card.hash, **card.content["measures"]})
+            run.finish()
+        except wandb.Error as error:
+            # The kind of error only: W&B's messages can hold paths and names.
+            raise AuditError(f"W&B did not take the audit: {type(error).__name__}") from error
+        finally:
+            tear_down()
     return home / "wandb"
 
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import kerley
 from data_cards.label_table import read_label_table
+from joint.lineage_trace import find_lineage
 from joint.metrics_log import MetricsLog
 from joint.run import run_training
 from joint.run_settings import RunSettings
@@ -20,7 +21,7 @@ from tests.joint.tiny import TOWER, joint_settings
 from tests.joint.tiny_corpus import PLANTED_WORD, STUDIES, grade_of, read_tiny, write_tiny
 from text_labeler.audit.conflicts import SEVERITY
 from text_labeler.audit.place import open_folder
-from text_labeler.audit.records import Answer
+from text_labeler.audit.records import Answer, AuditError
 from text_labeler.audit.store import AuditStore
 
 STUDY_PREFIX, NOTE = "canary-study", "canary-note"
@@ -84,6 +85,8 @@ def test_an_export_goes_into_combine_and_training(audited, tmp_path):
         result = run_training(tiny_settings(audited, tmp_path / labels.stem, labels))
         rows = [row for row in MetricsLog(result.folder.metrics).rows() if row["kind"] == "train"]
         assert max(row["loss_severity"] for row in rows) > 0
+        kinds = {node.kind for node in find_lineage(result.folder.path).lineage.nodes}
+        assert {"audited reads", "label table", "run"} <= kinds
 
 
 def tiny_settings(audited, folder, labels):
@@ -126,3 +129,16 @@ def test_wandb_gets_the_files_only_with_the_text(audited, tmp_path):
     uploaded = out / "wandb" / "upload" / "audit"
     assert PLANTED_WORD in (uploaded / "label_studio.json").read_text()
     assert pd.read_parquet(uploaded / "gold.parquet")["study_id"].str.startswith(STUDY_PREFIX).all()
+
+
+def test_a_server_that_fails_is_told_of_and_the_export_stays(audited, tmp_path, monkeypatch):
+    import wandb
+
+    def fail(**_):
+        raise wandb.errors.CommError("SECRET place")
+
+    monkeypatch.setattr(wandb, "init", fail)
+    command = ("audit", "export", audited / "audit", "--out", tmp_path / "out", "--wandb", "audits")
+    with pytest.raises(AuditError, match=r"W&B did not take the audit: CommError$"):
+        run(*command, "--wandb-mode", "online")
+    assert (tmp_path / "out" / "gold.parquet").is_file()

@@ -65,6 +65,8 @@ def undo_last(connection: sa.Connection, standing: Standing, sent: Sent, *, unti
     read = standing.last_read(sent.reader)
     if read is None:
         raise AuditError("there is no read of this reader to undo")
+    if read.event in standing.revealed:
+        raise AuditError("the labeler's side of the last read was shown: it can't be undone")
     draft = Draft(sent.reader, "undo", sent.idem, read.item_id, supersedes=read.event)
     event = append(connection, draft, sent.now)
     held = (read.item_id, sent.reader, read.purpose)

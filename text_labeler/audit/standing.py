@@ -25,7 +25,8 @@ class Request(NamedTuple):
 class Standing:
     """The items of an audit, and what its log says of them up to the event `seq`.
 
-    reads: the standing reads by event. items: in their published order. seed: of the decoys.
+    reads: the standing reads by event. revealed: those whose reader was then shown what the labeler
+    said. items: in their published order. seed: of the decoys.
     """
 
     def __init__(self, items: Iterable[Item], seed: int) -> None:
@@ -34,6 +35,7 @@ class Standing:
         self.seed = seed
         self.seq = 0
         self.reads: dict[int, Read] = {}
+        self.revealed: set[int] = set()
         self._of_item: dict[str, dict[int, Read]] = {}
         self._requests: dict[str, list[Request]] = {}
         self._open = {item.item_id for item in ordered}
@@ -45,6 +47,8 @@ class Standing:
             self.reads[event.seq] = read
             self._of_item.setdefault(read.item_id, {})[event.seq] = read
             self._look(read.item_id)
+        elif event.kind == "reveal":
+            self.revealed.add(event.body["read"])
         elif event.kind == "undo":
             self._take_back(event.supersedes or 0)
         elif event.kind == "reread":

@@ -9,6 +9,7 @@ import pytest
 from tests.text_labeler.audit.planted import plant, plant_items, read_all, read_next
 from text_labeler.audit.conflicts import Reread, settle
 from text_labeler.audit.records import Answer, AuditError
+from text_labeler.audit.revealing import reveal
 
 
 @pytest.fixture
@@ -107,3 +108,14 @@ def test_nothing_is_asked_again_in_the_repair_queue(place):
     with plant(place, items) as store:
         read_next(store, "anna", "absent", queue="repair")
         assert store.rereads() == []
+
+
+def test_a_read_is_final_once_the_labelers_side_was_shown(store):
+    read_next(store, "anna")
+    shown = read_next(store, "anna")
+    reveal(store, "anna", shown.item_id)
+    for _ in range(2):
+        with pytest.raises(AuditError, match="was shown: it can't be undone"):
+            store.undo("anna", idem="undo")
+    read_next(store, "anna")
+    assert store.undo("anna", idem="undo").item_id == "item-2"
