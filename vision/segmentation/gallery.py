@@ -61,12 +61,12 @@ def choose_cases(dice: NDArray[np.float64], *, each: int = CASES_EACH) -> dict[s
 
 def gallery(cases: Sequence[Case]) -> Figure:
     """Draw each case as X-ray, truth, prediction and difference, side by side."""
-    figure = new_figure(1.95 * len(COLUMNS), 2.02 * max(1, len(cases)) + 0.5)
+    figure = new_figure(1.95 * len(COLUMNS), 1.84 * max(1, len(cases)) + 0.55)
     grid = figure.subplots(max(1, len(cases)), len(COLUMNS), squeeze=False)
     for row, case in enumerate(cases):
-        grey = case.pixels.astype(np.float32) / np.float32(255)
+        grey = _stretch(case.pixels)
         panels = (
-            np.repeat(case.pixels[..., np.newaxis], 3, axis=2),
+            np.repeat(grey[..., np.newaxis], 3, axis=2),
             draw_overlay(grey, case.truth == INSIDE),
             draw_overlay(grey, case.predicted),
             draw_difference(case),
@@ -125,6 +125,13 @@ def dice_spread(by_group: Mapping[str, NDArray[np.float64]]) -> Figure:
     axes.set_ylim(-0.6, len(by_group) - 0.2)
     axes.set_xlim(right=1.0)
     return figure
+
+
+def _stretch(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Give [0, 1] between the picture's own dark and bright ends, so that dim films can be seen."""
+    low, high = np.percentile(pixels, (1, 99))
+    stretched = (pixels.astype(np.float32) - low) / max(float(high - low), 1.0)
+    return np.asarray(np.clip(stretched, 0, 1), np.float32)
 
 
 def _explain_colours(figure: Figure) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,38 +43,51 @@ def measure_lungs(
     """Measure a lung mask [h, w]; usual: the shares between which most training masks lie."""
     pieces = find_pieces(mask)
     share = float(mask.mean())
-    right, left = _tell_sides(pieces, mask.size)
+    right, left = _tell_sides(pieces)
     return LungAreas(
         share=share,
         right=right,
         left=left,
         area_cm2=None if spacing_mm is None else _area_cm2(mask, spacing_mm),
-        pieces=len(pieces),
-        warnings=tuple(_find_warnings(share, right, len(pieces), usual)),
+        pieces=len(pieces.areas),
+        warnings=tuple(_find_warnings(share, right, len(pieces.areas), usual)),
     )
 
 
-def find_pieces(mask: Bools) -> list[Bools]:
-    """Give the connected pieces of a mask [h, w], the largest first."""
+class Pieces(NamedTuple):
+    """The connected pieces of a mask, the largest first.
+
+    numbered: [h, w], 0 outside, else the number of a piece; numbers, areas (pixels): of each.
+    """
+
+    numbered: NDArray[np.int32]
+    numbers: NDArray[np.int64]
+    areas: NDArray[np.int64]
+
+
+def find_pieces(mask: Bools) -> Pieces:
+    """Tell the connected pieces of a mask [h, w] apart; pixels that touch at a corner connect."""
     numbered, _ = label(mask, structure=NEIGHBOURS)
     areas = np.bincount(numbered.ravel())[1:]
     order = np.argsort(-areas, kind="stable")
-    return [numbered == number + 1 for number in order]
+    return Pieces(numbered, order + 1, areas[order])
 
 
 def keep_largest(mask: Bools, count: int) -> Bools:
     """Keep the `count` largest pieces of a mask [h, w]."""
-    kept = np.zeros_like(mask)
-    for piece in find_pieces(mask)[:count]:
-        kept |= piece
-    return kept
+    pieces = find_pieces(mask)
+    return np.isin(pieces.numbered, pieces.numbers[:count])
 
 
-def _tell_sides(pieces: list[Bools], pixels: int) -> tuple[float | None, float | None]:
-    if len(pieces) < 2 or pieces[1].sum() < LEAST_SHARE_OF_OTHER * pieces[0].sum():
+def _tell_sides(pieces: Pieces) -> tuple[float | None, float | None]:
+    if len(pieces.areas) < 2 or pieces.areas[1] < LEAST_SHARE_OF_OTHER * pieces.areas[0]:
         return None, None
-    first, second = sorted(pieces[:2], key=lambda piece: float(np.nonzero(piece)[1].mean()))
-    return float(first.sum()) / pixels, float(second.sum()) / pixels
+    middles = [
+        float(np.nonzero(pieces.numbered == number)[1].mean()) for number in pieces.numbers[:2]
+    ]
+    shares = [float(area) / pieces.numbered.size for area in pieces.areas[:2]]
+    first, second = np.argsort(middles, kind="stable").tolist()
+    return shares[first], shares[second]
 
 
 def _area_cm2(mask: Bools, spacing_mm: tuple[float, float]) -> float:
