@@ -18,7 +18,7 @@ from text_labeler.audit.measures import Interval
 from text_labeler.audit.planning import AuditedLabels, AuditPlan, FindingPlan
 from text_labeler.audit.promises import select_promises
 from text_labeler.audit.reader_errors import ReaderErrors, measure_readers
-from text_labeler.audit.records import Item, Pool, Read
+from text_labeler.audit.records import AuditError, Item, Pool, Read
 from text_labeler.audit.rescoring import LaterLabels
 from text_labeler.audit.strata import Cell
 from text_labeler.audit.units import Unit, judge_items
@@ -81,6 +81,9 @@ def estimate(
     Nothing is drawn by chance except the intervals of agreement, by the plan's seed. Raises
     AuditError for reads that are not of this plan's items, or of another pool.
     """
+    for one in plan.findings:
+        if later and not any(cell.finding == one.finding for cell in later.cells):
+            raise AuditError(f"{one.finding}: the later labels say nothing of it")
     units = judge_items(items, reads, later.calls if later else None)
     blind = [read for read in reads if read.queue == "blind"]
     return Estimate(

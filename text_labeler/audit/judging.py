@@ -34,7 +34,7 @@ class PromiseState(Settings):
     holds while one looks. It stays open while differences that are not settled, or studies of a
     later version's cells that nobody has read, could decide it. if_planned: by the 95 % interval
     of what is read, as if the plan had been to stop here. more_reads: further reads, all clean,
-    that would prove it; None where not even all would.
+    that would prove it, at least those that the plan has left; None where no number would.
     """
 
     promise: Promise
@@ -130,12 +130,13 @@ def judge_promise(
     more = None
     if state == "open" and promise.measure != "over_call":
         more = count_more_reads(tallies, promise)
+        more = more if more is None else max(more, planned - len(units))
     return PromiseState(
         promise=promise,
         state=state,
         if_planned=if_planned,
         proved_always=always == "proved",
-        more_reads=more or None,
+        more_reads=more or None,  # 0: nothing is lacking but that differences are settled
     )
 
 

@@ -16,7 +16,14 @@ from text_labeler.audit.conflicts import (
 )
 from text_labeler.audit.measures import CalledTally, Measured, measure_finding, measure_severity
 from text_labeler.audit.posterior import Tally
-from text_labeler.audit.records import AuditError, Item, Read, Verdict
+from text_labeler.audit.records import (
+    FINDING_VERDICTS,
+    SEVERITY_VERDICTS,
+    AuditError,
+    Item,
+    Read,
+    Verdict,
+)
 from text_labeler.audit.strata import Cell, UncertainAs, is_positive
 
 State = Literal["settled", "waiting", "open", "unclear"]
@@ -57,6 +64,9 @@ def judge_items(
     that is not in the list, or of another pool than its item's: those must never be mixed.
     """
     known = {item.item_id: item for item in items}
+    blind = {item.item_id for item in items if item.queue == "blind"}
+    if calls is not None and not blind <= calls.keys():
+        raise AuditError("the later labels have no call of some items of the sampling list")
     for read in reads:
         item = known.get(read.item_id)
         if item is None:
@@ -66,6 +76,10 @@ def judge_items(
                 f"read {read.event}: of the {read.queue} queue and the {read.pool} pool, its item"
                 f" of {item.queue} and {item.pool}; they must not be mixed"
             )
+        if read.verdict not in (
+            SEVERITY_VERDICTS if item.finding == SEVERITY else FINDING_VERDICTS
+        ):
+            raise AuditError(f"read {read.event}: {read.verdict!r} is no verdict on {item.finding}")
     groups = group_reads(reads)
     units = []
     for item in items:

@@ -14,10 +14,12 @@ from tests.text_labeler.audit.sampled import (
 )
 from text_labeler.audit.estimating import estimate
 from text_labeler.audit.judging import judge_promises
+from text_labeler.audit.more_reads import count_more_reads
 from text_labeler.audit.planning import draw_items
 from text_labeler.audit.promises import parse_promises
 from text_labeler.audit.records import AuditError
 from text_labeler.audit.rescoring import read_later
+from text_labeler.audit.units import judge_items, tally_cells
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +70,14 @@ def test_without_a_read_nothing_is_known(plan, items):
 def test_more_clean_reads_that_are_counted_do_prove_the_promise(table):
     plan = make_plan(table, 1000, promises=parse_promises("recall >= .8"))
     items = draw_items(plan, table)
-    early = estimate(plan, items, read_items(items[:200], agree)).findings[0].promises[0]
-    assert early.state == "open"
-    for more, state in ((early.more_reads // 2, "open"), (early.more_reads * 2, "proved")):
+    units = judge_items(items, read_items(items[:200], agree))
+    tallies = tally_cells(plan.findings[0].cells, units, "not_positive")
+    needed = count_more_reads(tallies, plan.promises[0])
+    for more, state in ((needed // 2, "open"), (needed * 2, "proved")):
         reads = read_items(items[: 200 + more], agree)
-        assert estimate(plan, items, reads).findings[0].promises[0].if_planned == state
+        promise = estimate(plan, items, reads).findings[0].promises[0]
+        assert promise.if_planned == state
+        assert (promise.more_reads or 0) >= 800 - more
 
 
 def test_until_all_is_read_only_what_holds_while_looking_decides(table):
@@ -135,6 +140,8 @@ def test_pools_and_queues_are_never_mixed(plan, items):
             estimate(plan, items, [make_read(0, items[0], "present", **change)])
     with pytest.raises(AuditError, match="not in the sampling list"):
         estimate(plan, items[1:], [make_read(0, items[0], "present")])
+    with pytest.raises(AuditError, match="'2' is no verdict on Edema"):
+        estimate(plan, items, [make_read(0, items[0], "2")])
 
 
 def test_reads_of_the_repair_queue_feed_nothing(plan, items):
