@@ -11,10 +11,13 @@ from joint.image_runs.class_scores import ScoredSet
 from joint.image_runs.kinds import ImageRunPlace
 from joint.image_runs.prepare import EXTERNAL
 from joint.trust.check import TrustCheck
-from joint.trust.inputs import COLUMNS, ExternalSet, Masks, Pixels, Rows, TrustInputs
+from joint.trust.inputs import COLUMNS, UNKNOWN, ExternalSet, Masks, Pixels, Rows, TrustInputs
 from joint.trust.report import check_image_run
 from vision.classification.classifier import Classifier
 from vision.segmentation.lung_masks import LungMasks
+
+FEWEST_OF_CLASS = 10
+"""With fewer external images a class has no AUC there, and would take the others' with it."""
 
 
 def examine_classes(
@@ -68,9 +71,11 @@ def _only(roots: set[Path]) -> Path | None:
 def _join_external(sets: Sequence[tuple[str, ScoredSet]]) -> ExternalSet | None:
     if not sets:
         return None
+    labels = np.concatenate([scored.labels for _, scored in sets])
+    counts = np.bincount(labels)
     return ExternalSet(
         name=" and ".join(name.removeprefix("external: ") for name, _ in sets),
-        labels=np.concatenate([scored.labels for _, scored in sets]),
+        labels=np.where(counts[labels] < FEWEST_OF_CLASS, UNKNOWN, labels),
         probabilities=np.concatenate([scored.probabilities for _, scored in sets]),
         patients=[patient for _, scored in sets for patient in scored.patients],
     )
