@@ -95,6 +95,7 @@ class Database:
             connection = plain.execution_options(**{_WRITES: True})
             with connection.begin():
                 if not self.is_sqlite:
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
                     connection.exec_driver_sql(
                         f"LOCK TABLE {EVENTS.name} IN SHARE ROW EXCLUSIVE MODE"
                     )

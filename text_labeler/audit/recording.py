@@ -72,6 +72,9 @@ def undo_last(connection: sa.Connection, standing: Standing, sent: Sent, *, unti
     held = (read.item_id, sent.reader, read.purpose)
     hold_again(connection, held, now=sent.now, until=until)
     standing.apply(event)
+    if read.queue == "blind":
+        # A decoy that went with the read leaves its conflict alone: another is drawn at once.
+        _ask_again(connection, standing, event, sent.now)
     return event
 
 

@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from text_labeler.audit.conflicts import Reread, plan_rereads
+from text_labeler.audit.conflicts import Reread, needs_adjudication, plan_rereads
 from text_labeler.audit.events import Event
 from text_labeler.audit.records import Item, Purpose, Queue, Read
 
 
 class Request(NamedTuple):
-    """A re-read that the log asks for. cause: the read after which it was."""
+    """A re-read that the log asks for. cause: the event after which it was."""
 
     reread: Reread
     cause: int
@@ -36,6 +36,7 @@ class Standing:
         self.seq = 0
         self.reads: dict[int, Read] = {}
         self.revealed: set[int] = set()
+        self._undone: set[int] = set()
         self._of_item: dict[str, dict[int, Read]] = {}
         self._requests: dict[str, list[Request]] = {}
         self._open = {item.item_id for item in ordered}
@@ -107,17 +108,23 @@ class Standing:
         return ["first", *seconds, *asked]
 
     def _valid(self, item_id: str) -> list[Request]:
-        """Return an item's requests; one whose cause was undone is void unless it was read."""
-        given = self._of_item.get(item_id, {}).values()
+        """Return an item's requests without those that are void: their cause is gone, unread."""
+        given = {read.purpose for read in self._of_item.get(item_id, {}).values()}
         return [
             request
             for request in self._requests.get(item_id, [])
-            if request.cause in self.reads
-            or any(read.purpose == request.reread.purpose for read in given)
+            if request.reread.purpose in given or self._is_called(request)
         ]
+
+    def _is_called(self, request: Request) -> bool:
+        item_id, purpose = request.reread
+        if purpose == "adjudication":
+            return needs_adjudication(self.items[item_id], self.reads_of(item_id))
+        return request.cause not in self._undone
 
     def _take_back(self, seq: int) -> None:
         read = self.reads.pop(seq)
+        self._undone.add(seq)
         del self._of_item[read.item_id][seq]
         self._look(read.item_id)
         for item_id, requests in self._requests.items():

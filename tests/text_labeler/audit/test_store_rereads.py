@@ -60,6 +60,30 @@ def test_a_reread_that_was_read_stays_when_its_cause_is_undone(store):
     assert sorted(read.purpose for read in store.reads()) == ["conflict", "first"]
 
 
+def test_a_decoy_that_was_undone_is_replaced_at_once(store):
+    read_next(store, "anna", "absent")
+    store.claim("ben", queue="blind")
+    read_next(store, "cleo")
+    read_next(store, "anna")
+    decoys = [item_id for item_id, purpose in store.rereads() if purpose == "decoy"]
+    assert decoys == ["item-1"]
+    store.undo("cleo", idem="undo")
+    assert store.rereads() == [Reread("item-0", "conflict"), Reread("item-2", "decoy")]
+
+
+def test_nothing_is_adjudicated_once_readers_agree(place):
+    with plant(place, plant_items(1, needed=2)) as store:
+        for reader in ("anna", "ben", "dora"):
+            store.accounts.add(reader, "adjudicator")
+        read_next(store, "anna", "absent")
+        read_next(store, "ben", "present")
+        assert store.rereads() == [Reread("item-0", "adjudication")]
+        store.undo("anna", idem="undo")
+        read_next(store, "anna", "present")
+        assert store.rereads() == []
+        assert store.claim("dora", queue="blind", adjudicate=True) is None
+
+
 def test_two_who_differ_are_adjudicated_by_a_third(store):
     with pytest.raises(AuditError, match="no account that may adjudicate here"):
         store.claim("dora", queue="blind", adjudicate=True)
