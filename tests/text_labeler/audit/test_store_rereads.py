@@ -64,6 +64,7 @@ def test_a_decoy_that_was_undone_is_replaced_at_once(store):
     read_next(store, "anna", "absent")
     store.claim("ben", queue="blind")
     read_next(store, "cleo")
+    store.claim("dora", queue="blind")
     read_next(store, "anna")
     decoys = [item_id for item_id, purpose in store.rereads() if purpose == "decoy"]
     assert decoys == ["item-1"]
