@@ -1,7 +1,8 @@
-"""What a text encoder reads of a report: its findings and impression, or all of it."""
+"""What a text encoder reads of a report: its findings and impression, or what stands for them."""
 
 from __future__ import annotations
 
+from data_cards.mimic_cxr.sections import choose_section
 from text_labeler.rulebook import RULES_FOLDER, load_rulebook
 from text_labeler.sections import SectionSplitter
 from text_labeler.sentences import make_readable
@@ -20,8 +21,9 @@ class ReportReader:
         return "\n".join(self.split(report)) or None
 
     def split(self, report: str | None) -> list[str]:
-        """Give the read sections in their order; the whole report where it has none of them.
+        """Give the read sections in their order; without any, what MIMIC-CXR's rule chooses.
 
+        That is its last paragraph or comparison; of a report that is not laid out so, all of it.
         Empty for a report that is missing or blank.
         """
         if report is None or not report.strip():
@@ -29,4 +31,8 @@ class ReportReader:
         cased, _ = make_readable(report)
         sections = self._splitter.split(cased)
         read = [cased[s.start : s.end].strip() for s in sections if s.name in READ_SECTIONS]
-        return read or [text for text in (cased.strip(),) if text]
+        if read:
+            return read
+        chosen = choose_section(cased)
+        text = cased[chosen.start : chosen.end] if chosen else cased.strip()
+        return [text] if text else []

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from data_cards.csv_rows import read_csv_rows
+from data_cards.known_counts import report_counts
 from data_cards.mimic_cxr.tables import ListedImage, find_home, read_images, read_splits
 from data_cards.mimic_cxr.tree import Tree, list_tree, name_study
-from data_cards.study import CorpusError, Listing, Skipped, Study, list_studies
+from data_cards.study import SPLITS, CorpusError, Listing, Skipped, Study, list_studies
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +20,6 @@ REPORTS, IMAGES, SEVERITY = "mimic-cxr", "mimic-cxr-jpg", "mimic-cxr-pe-severity
 FILES = "files"
 CONSENSUS = "consensus_image_edema_severity.csv"
 """141 images of 123 patients, graded by a panel: what the images show (Horng et al. 2021)."""
-FULL_SET_FROM = 300_000
-"""Images; with fewer in the tables this is a part of the corpus, whose counts nobody knows."""
 KNOWN_COUNTS = {
     **{"images": 377_110, "studies": 227_827, "patients": 65_379, "reports": 227_835},
     **{"train": 368_960, "validate": 2_991, "test": 5_159},
@@ -158,19 +157,14 @@ def _compare_counts(
     tree: Tree,
 ) -> None:
     """Warn where the full set does not have the counts that its publishers give."""
-    total = sum(map(len, images.values()))
-    if total < FULL_SET_FROM:
-        return
     found = {
-        "images": total,
+        "images": sum(map(len, images.values())),
         "studies": len(images),
         "patients": len({patient for patient, _ in images}),
         "reports": len(tree.reports),
         **{
             split: sum(len(images.get(key, [])) for key, name in splits.items() if name == split)
-            for split in ("train", "validate", "test")
+            for split in SPLITS
         },
     }
-    for what, known in KNOWN_COUNTS.items():
-        if found[what] != known:
-            logger.warning("MIMIC-CXR: %d %s, and %d are published", found[what], what, known)
+    report_counts("MIMIC-CXR", found, KNOWN_COUNTS)

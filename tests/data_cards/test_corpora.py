@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import re
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -39,6 +42,12 @@ def test_a_card_answers_every_question(card):
     ends = [*places[1:], len(body)]
     for part, start, end in zip(CARD_PARTS, places, ends, strict=True):
         assert len(body[start + len(part) : end].split()) > 10, f"{part} says nothing"
+
+
+def test_the_page_on_corpora_has_each_of_them():
+    page = (Path(__file__).parents[2] / "docs" / "corpora.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*?) \|", page.split("## Labels")[0], re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(CORPORA)
 
 
 @pytest.mark.parametrize("name", CORPORA)
