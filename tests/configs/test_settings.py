@@ -12,6 +12,7 @@ from configs.settings import (
     SettingsError,
     find_config,
     load_settings,
+    peek_setting,
     save_settings,
 )
 
@@ -178,3 +179,11 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
     file.write_bytes(b"steps: \xff\xfe\x00")
     with pytest.raises(SettingsError, match=r"binary\.yaml: not readable as YAML"):
         load_settings(TrainSettings, file)
+
+
+def test_one_value_can_be_looked_at_before_the_settings_are_known(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("task: {kind: joint}\nseed: 3\n")
+    assert peek_setting(file, (), "task.kind") == "joint"
+    assert peek_setting(file, ["task.kind=grading"], "task.kind") == "grading"
+    assert peek_setting(file, (), "task.tower.kind") is peek_setting(file, (), "seed.x") is None

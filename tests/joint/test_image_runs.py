@@ -13,12 +13,13 @@ from safetensors.numpy import load_file
 
 from configs.settings import CONFIG_FOLDER, SettingsError, load_settings, peek_setting
 from data_cards.study import CorpusError
+from joint.controls import ControlError
 from joint.image_runs.prepare import PreparationError, prepare_images
 from joint.image_runs.run import KINDS, run_image_training
 from joint.image_runs.settings import ImageRunSettings
 from joint.loop import Loop
 from joint.metrics_log import MetricsLog
-from joint.run_folder import RunFolderError
+from joint.run_folder import RunFolder, RunFolderError
 from joint.train import describe_result, train
 from joint.training.settings import IMAGE_TASKS
 from tests.joint.class_corpora import draw, write_kermany, write_qu_ex
@@ -149,6 +150,20 @@ def test_a_folder_with_another_run_is_refused(finished, roots):
     other = load("classify_covid_qu_ex", roots, task__batch=4)
     with pytest.raises(RunFolderError, match=r"task\.batch 8 → 4"):
         run_image_training(other)
+
+
+def test_what_takes_severity_alone_refuses_it_in_one_line(finished):
+    with pytest.raises(SettingsError, match=r"a run of task\.kind classification"):
+        RunFolder(finished.folder.path).read_settings()
+    with pytest.raises(ControlError, match="has no report"):
+        train(finished.folder.settings_file, [], control="image_only")
+
+
+def test_the_written_settings_run_again(finished):
+    AcceleratorState._reset_state()
+    again = train(finished.folder.settings_file, [])
+    assert again.report.samples == 0
+    assert again.lines == finished.lines
 
 
 def test_kermany_is_validated_on_other_patients_and_tested_on_its_own_folder(roots):
