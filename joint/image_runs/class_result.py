@@ -29,6 +29,9 @@ from vision.classification.network import ClassifierNetwork
 from vision.figures import loss_curves
 from vision.grade_table import disarm
 
+LEARNING_CURVES = ("loss", "mean_auc", "macro_f1")
+"""What is drawn over the steps: the loss in training, and two scores of validation images."""
+
 
 def finish_classification(trained: TrainedImages) -> list[str]:
     """Measure and write what a classifier came to; give the lines that are printed.
@@ -111,9 +114,13 @@ def _write_files(
         table.to_csv(temporary, index=False)
     folder.write_left_out(place.prepared.skipped)
     test = sets["test"]
-    pairs = {name: (scored.labels, scored.probabilities) for name, scored in sets.items()}
+    pairs = {
+        f"{name} (n = {len(scored.rows)})": (scored.labels, scored.probabilities)
+        for name, scored in sets.items()
+    }
+    rows = [row for row in MetricsLog(folder.metrics).rows() if row["kind"] != "evaluate"]
     figures: dict[str, Figure] = {
-        "loss_curves": loss_curves({folder.path.name: list(MetricsLog(folder.metrics).rows())}),
+        "learning": loss_curves({folder.path.name: rows}, LEARNING_CURVES),
         "confusion": class_confusion(pairs, classes),
         "roc": class_roc(test.labels, test.probabilities, classes, test.scores),
     }

@@ -101,7 +101,7 @@ def test_a_run_folder_is_complete(finished):
         "classifier.json",
         "classifier.safetensors",
     }
-    assert {file.stem for file in folder.figures.iterdir()} == {"loss_curves", "confusion", "roc"}
+    assert {file.stem for file in folder.figures.iterdir()} == {"learning", "confusion", "roc"}
 
 
 def test_predictions_name_files_under_the_root_and_agree_with_the_card(finished):
