@@ -33,12 +33,7 @@ def segment(
     Unreadable files are listed with the reason. Research software: not for clinical use.
     """
     from vision.grade_table import find_images
-    from vision.segmentation.segment_files import (
-        TABLE_NAME,
-        SegmentOptions,
-        check_out,
-        segment_files,
-    )
+    from vision.segmentation.segment_files import SegmentOptions, check_out, segment_files
     from vision.segmentation.segmenter import Segmenter
     from vision.threads import choose_threads
 
@@ -50,4 +45,4 @@ def segment(
     print(segmented.summary())
     if found.ignored:
         print(f"{found.ignored} files that are no images left out")
-    print(f"written: {out / TABLE_NAME}. Research use only, not for clinical decisions.")
+    print(f"written: {segmented.target}. Research use only, not for clinical decisions.")

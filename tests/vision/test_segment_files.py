@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import highdicom
@@ -73,9 +74,9 @@ def test_a_mask_has_its_images_size_and_lies_on_its_lungs(films: Path, tmp_path:
     truth = draw_lungs(height=181, width=240)
     drawn = mask == 255
     assert 2 * (drawn & truth).sum() / (drawn.sum() + truth.sum()) > 0.97
-    assert row["lung_share"] == pytest.approx(truth.mean(), abs=0.02)
+    assert row["share"] == pytest.approx(truth.mean(), abs=0.02)
     assert row["right_share"] == pytest.approx(row["left_share"], rel=0.05)
-    assert row["right_share"] + row["left_share"] == pytest.approx(row["lung_share"], abs=1e-5)
+    assert row["right_share"] + row["left_share"] == pytest.approx(row["share"], abs=1e-5)
     assert row["pieces"] == 2
     assert pd.isna(row["area_cm2"])
 
@@ -148,6 +149,14 @@ def test_nothing_that_is_read_is_written(films: Path, tmp_path: Path) -> None:
     with pytest.raises(SegmentationError, match="is one of the images that are read"):
         segment_files(dark_segmenter(), [renamed, target], tmp_path / "again", SegmentOptions())
     assert target.read_bytes() == (films / "wide.png").read_bytes()
+
+
+def test_an_infection_has_any_number_of_pieces_and_no_sides(films: Path, tmp_path: Path) -> None:
+    infected = replace(dark_segmenter(), structure="infection")
+    done = segment_files(infected, [films / "wide.png"], tmp_path / "out", SegmentOptions(keep=1))
+    row = done.table.iloc[0]
+    assert (row["pieces"], row["right_share"], row["warnings"]) == (2, None, "")
+    assert done.target.name == "infections.csv"
 
 
 def test_small_pieces_are_left_out_and_told_of() -> None:

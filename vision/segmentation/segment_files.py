@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,14 @@ from vision.gate import LATERAL_VIEWS
 from vision.grade_table import disarm
 from vision.images import ImageError, XrayImage
 from vision.segmentation.dicom_seg import write_segmentation
-from vision.segmentation.lung_areas import keep_largest, measure_lungs
+from vision.segmentation.lung_areas import LungAreas, keep_largest, measure_lungs
 from vision.segmentation.network import SegmentationError
 from vision.segmentation.overlay import draw_overlay
 from vision.segmentation.segmenter import Segmenter
 
-TABLE_NAME = "lungs.csv"
+TABLE_NAMES = {"lung": "lungs.csv", "infection": "infections.csv"}
 COLUMNS = (
-    *("path", "sha256", "width", "height", "lung_share", "right_share", "left_share"),
+    *("path", "sha256", "width", "height", "share", "right_share", "left_share"),
     *("area_cm2", "pieces", "mask", "dicom_seg", "overlay", "warnings", "reason"),
 )
 """The columns of the table; `reason` says why a file has no mask, the others are empty then."""
@@ -46,9 +46,10 @@ class SegmentOptions:
 
 @dataclass(frozen=True)
 class Segmented:
-    """What became of the files: `table` has COLUMNS, one row per file."""
+    """What became of the files: `table` has COLUMNS, one row per file; `target` holds it."""
 
     table: pd.DataFrame
+    target: Path
 
     def summary(self) -> str:
         """Count masks, unreadable files by reason, and warnings."""
@@ -69,7 +70,7 @@ class Segmented:
 def segment_files(
     segmenter: Segmenter, files: Sequence[Path], out: Path, options: SegmentOptions
 ) -> Segmented:
-    """Write `masks/`, for DICOM `dicom_seg/`, `overlays/` if asked for, and `lungs.csv`.
+    """Write `masks/`, for DICOM `dicom_seg/`, `overlays/` if asked for, and the table.
 
     A mask is 8-bit grey, 255 inside, of its image's own size as it is
     seen (upright). A file that cannot be read has its reason in the table. Raises
@@ -83,8 +84,9 @@ def segment_files(
         except ImageError as error:
             records.append({"path": _name(file), "reason": error.reason})
     table = pd.DataFrame.from_records(records, columns=list(COLUMNS))
-    _write_table(table, out / TABLE_NAME)
-    return Segmented(table)
+    target = out / TABLE_NAMES[segmenter.structure]
+    _write_table(table, target)
+    return Segmented(table, target)
 
 
 def check_out(out: Path, paths: Sequence[Path]) -> None:
@@ -114,14 +116,14 @@ def _segment_one(
 ) -> dict[str, Any]:
     xray = read_for_framing(file, segmenter.input)
     mask = segmenter.segment(xray)
-    found = measure_lungs(
-        mask, spacing_mm=xray.provenance.pixel_spacing_mm, usual=segmenter.usual_share
-    )
+    found = _measure(segmenter, xray, mask)
     warnings = [*xray.provenance.warnings, *_warn(xray), *found.warnings]
-    if options.keep and found.pieces > options.keep:
-        mask = keep_largest(mask, options.keep)
-        warnings.append(f"smaller pieces left out: {found.pieces - options.keep}")
-        found = measure_lungs(mask, spacing_mm=xray.provenance.pixel_spacing_mm)
+    # An infection may have any number of pieces.
+    keep = options.keep if segmenter.structure == "lung" else 0
+    if keep and found.pieces > keep:
+        mask = keep_largest(mask, keep)
+        warnings.append(f"smaller pieces left out: {found.pieces - keep}")
+        found = _measure(segmenter, xray, mask)
     sha256 = xray.provenance.sha256
     target = outputs.place("masks", file, sha256, ".png")
     _write_png(target, np.where(mask, 255, 0).astype(np.uint8))
@@ -130,7 +132,7 @@ def _segment_one(
         "sha256": sha256,
         "width": xray.provenance.width,
         "height": xray.provenance.height,
-        "lung_share": round(found.share, 6),
+        "share": round(found.share, 6),
         "right_share": None if found.right is None else round(found.right, 6),
         "left_share": None if found.left is None else round(found.left, 6),
         "area_cm2": None if found.area_cm2 is None else round(found.area_cm2, 2),
@@ -152,6 +154,14 @@ def _segment_one(
             warnings.append(str(error).removeprefix(f"{file}: "))
     record["warnings"] = "; ".join(warnings)
     return record
+
+
+def _measure(segmenter: Segmenter, xray: XrayImage, mask: NDArray[np.bool_]) -> LungAreas:
+    spacing = xray.provenance.pixel_spacing_mm
+    found = measure_lungs(mask, spacing_mm=spacing, usual=segmenter.usual_share)
+    if segmenter.structure == "lung":
+        return found
+    return replace(found, right=None, left=None, warnings=())
 
 
 def _warn(xray: XrayImage) -> list[str]:
