@@ -160,7 +160,8 @@ def describe_checks(checks: CorpusChecks, skipped: Sequence[Skipped] = ()) -> st
         ("views", checks.per_view),
         ("classes", checks.per_class),
     ):
-        lines.append(f"  {title}: " + ", ".join(f"{name} {n:,}" for name, n in table.items()))
+        shown = ", ".join(f"{name} {n:,}" for name, n in table.items())
+        lines.append(f"  {title}: {shown or 'none'}")
     lines += list_some("left out", [str(item) for item in skipped])
     lines += list_some("not readable from disk", checks.unreadable_images)
     lines += list_some("same bytes", [" = ".join(group) for group in checks.duplicates])

@@ -14,7 +14,7 @@ from data_cards.image_survey import SurveyedImage
 from data_cards.label_table import list_findings, read_label_table
 from data_cards.metadata_baseline import MetadataBaseline, measure_metadata
 
-CLASS = "class"
+CLASS, OTHER = "class", "other"
 SEVERITY = "edema_severity"
 FEWEST_IMAGES = 20
 """Of each class or code; with fewer the interval would say nothing."""
@@ -50,11 +50,12 @@ def measure_baselines(
 ) -> Iterator[LabelBaseline]:
     """Tell classes, and each column of a label table, from metadata alone.
 
-    Of a finding present is told from denied, and of the severity all grades. A label of which
-    two values do not have FEWEST_IMAGES images each is left out.
+    Of a finding present is told from denied, and of the severity all grades. Classes of fewer than
+    FEWEST_IMAGES images are one, and a label of which no two values have as many is left out.
     """
     metadata = list_metadata(images)
-    columns = {CLASS: pd.Series([image.study.get("class_name") for image in images])}
+    classes = pd.Series([image.study.get("class_name") for image in images])
+    columns = {CLASS: _join_rare(classes)}
     if labels is not None:
         columns |= _read_labels(images, labels)
     for label, column in columns.items():
@@ -73,6 +74,12 @@ def measure_baselines(
         if baseline is not None:
             sizes = {str(value): int(counts[value]) for value in values}
             yield LabelBaseline(label, sizes, baseline)
+
+
+def _join_rare(classes: pd.Series) -> pd.Series:
+    counts = classes.value_counts()
+    rare = counts.index[counts < FEWEST_IMAGES]
+    return classes.mask(classes.isin(rare), OTHER)
 
 
 def _read_labels(images: Sequence[SurveyedImage], path: Path) -> dict[str, pd.Series]:

@@ -70,7 +70,7 @@ def survey_images(listing: Listing, *, at_most: int | None = None, seed: int = 0
 
     A sample has all images of a patient or none, so that what is found within patients stays.
     """
-    studies: list[Study] = listing.studies.to_list()
+    studies: list[Study] = listing.studies.remove_columns(["report"]).to_list()
     total = sum(len(study["images"]) for study in studies)
     if at_most is not None and total > at_most:
         studies = _sample_patients(studies, at_most, random.Random(seed))

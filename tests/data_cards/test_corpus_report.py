@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from data_cards.corpus_figures import write_figures
+from data_cards.corpus_metadata import measure_baselines
 from data_cards.corpus_report import describe_report, inspect_corpus, to_json
-from data_cards.image_survey import survey_images
+from data_cards.image_survey import SurveyedImage, survey_images
 from data_cards.label_table import write_label_table
 from data_cards.study import Listing, list_studies
 from tests.data_cards.corpus_trees import hash_tree
@@ -93,6 +94,28 @@ def write_corpus_again(root: Path) -> Listing:
             for n in range(60)
         ],
     )
+
+
+def test_rare_classes_are_one():
+    classes = ["sick"] * 25 + ["rare"] * 12 + ["rarer"] * 10
+    images = [
+        SurveyedImage(
+            path=f"{n}.png",
+            study={
+                "corpus": "made",
+                "study_id": str(n),
+                "patient_id": str(n),
+                "images": [],
+                "class_name": name,
+            },
+            view="AP" if n % 3 else "PA",
+            size=(96, 96),
+            mode="L",
+        )
+        for n, name in enumerate(classes)
+    ]
+    (baseline,) = measure_baselines(images)
+    assert baseline.classes == {"other": 22, "sick": 25}
 
 
 def test_labels_of_a_table_are_told_apart_too(tmp_path):

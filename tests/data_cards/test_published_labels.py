@@ -17,6 +17,7 @@ from data_cards.published_labels import list_tables, write_published_labels
 from data_cards.study import CorpusError
 from joint.predictions import read_reference
 from tests.data_cards.corpus_trees import hash_tree, write_table
+from tests.data_cards.test_commands import run  # noqa: F401 - a fixture
 from tests.data_cards.test_padchest import TABLE as PADCHEST
 from tests.data_cards.test_padchest import make_row
 
@@ -179,6 +180,19 @@ def test_a_wrong_code_is_named_without_being_shown(tmp_path):
     with pytest.raises(CorpusError, match=r"row 1 \(line 2\), Edema: expected 1, 0") as caught:
         write_published_labels(find_corpus("chexpert"), tmp_path, tmp_path / "o.parquet")
     assert "Doe" not in str(caught.value)
+
+
+def test_the_command_writes_the_usual_table(run, tmp_path):  # noqa: F811
+    rows = [{"Path": "train/patient00001/study1/a.jpg", "Edema": "1.0"}]
+    write_table(tmp_path / "train.csv", rows)
+    out = tmp_path / "labels.parquet"
+    done = run("corpora", "labels", "chexpert", "--root", tmp_path, "--out", out)
+    assert (done.code, done.out) == (0, f"{out}: 1 studies, published: chexpert chexpert\n")
+    refused = run("corpora", "labels", "chexpert", "--root", tmp_path, "--out", out, "--table", "x")
+    assert (refused.code, refused.err) == (
+        2,
+        "kerley: 'x': corpus 'chexpert' has the tables chexpert\n",
+    )
 
 
 @pytest.mark.parametrize("corpus", [one for one in CORPORA.values() if one.labels])
