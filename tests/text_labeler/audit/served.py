@@ -152,6 +152,25 @@ def find_item(html: str) -> str:
     return found[1]
 
 
+class Recorder:
+    """An application that keeps what it sent: every answer's path, headers and body."""
+
+    def __init__(self, app) -> None:
+        self.app = app
+        self.sent: list[tuple[str, bytes]] = []
+
+    async def __call__(self, scope, receive, send) -> None:
+        parts = []
+
+        async def keep(message) -> None:
+            parts.append(repr(message.get("headers", "")).encode() + message.get("body", b""))
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                self.sent.append((scope["path"], b"".join(parts)))
+            await send(message)
+
+        await self.app(scope, receive, keep)
+
+
 @contextmanager
 def serve(app) -> Iterator[str]:
     """Run an app on a free port of this machine; give its address."""

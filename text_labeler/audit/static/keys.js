@@ -73,6 +73,7 @@ document.addEventListener("keydown", (event) => {
   }
   // Enter and space press what has the focus, as everywhere.
   if (key === "Enter" && event.target.matches("a, button, summary")) return;
+  if (document.querySelector("#screen:not([data-shown])")) return;
   const element = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
   if (!element || (event.repeat && !element.dataset.view)) return;
   event.preventDefault();

@@ -52,7 +52,7 @@ document.addEventListener("htmx:error", () => {
   document.getElementById("message").replaceChildren(line);
 });
 
-// The panel opens when something was put into it; the screen starts when it was replaced.
+// The panel opens when something was put into it.
 new MutationObserver(() => {
   const panel = document.getElementById("panel");
   if (!panel.open && document.getElementById("panel-body").childElementCount) panel.showModal();
@@ -60,7 +60,8 @@ new MutationObserver(() => {
 document.getElementById("panel").addEventListener("close", () => {
   document.getElementById("panel-body").replaceChildren();
 });
-new MutationObserver(showScreen).observe(document.body, { childList: true });
+// Not before htmx knows a new screen's buttons: until then keys.js presses none of them.
+document.addEventListener("htmx:after:process", showScreen);
 
 document.addEventListener("keydown", (event) => {
   const report = document.getElementById("report");
