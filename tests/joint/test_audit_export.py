@@ -16,6 +16,7 @@ from joint.lineage_trace import find_lineage
 from joint.metrics_log import MetricsLog
 from joint.run import run_training
 from joint.run_settings import RunSettings
+from joint.targets import severity_targets
 from joint.tracking_artifacts import ALIAS_DIGITS
 from tests.joint.tiny import TOWER, joint_settings
 from tests.joint.tiny_corpus import PLANTED_WORD, STUDIES, grade_of, read_tiny, write_tiny
@@ -81,12 +82,13 @@ def test_an_export_goes_into_combine_and_training(audited, tmp_path):
     table = read_label_table(combined).set_index("study_id")
     grades = [table[SEVERITY][f"{STUDY_PREFIX}-{n}"] for n in range(STUDIES)]
     assert grades == [grade_of(n) for n in range(STUDIES)], "what was read, not what was mined"
-    for labels in (combined, tmp_path / "out" / "gold.parquet"):
-        result = run_training(tiny_settings(audited, tmp_path / labels.stem, labels))
-        rows = [row for row in MetricsLog(result.folder.metrics).rows() if row["kind"] == "train"]
-        assert max(row["loss_severity"] for row in rows) > 0
-        kinds = {node.kind for node in find_lineage(result.folder.path).lineage.nodes}
-        assert {"audited reads", "label table", "run"} <= kinds
+    result = run_training(tiny_settings(audited, tmp_path, combined))
+    rows = [row for row in MetricsLog(result.folder.metrics).rows() if row["kind"] == "train"]
+    assert max(row["loss_severity"] for row in rows) > 0
+    kinds = {node.kind for node in find_lineage(result.folder.path).lineage.nodes}
+    assert {"audited reads", "label table", "run"} <= kinds
+    gold = severity_targets(read_label_table(tmp_path / "out" / "gold.parquet"))
+    assert gold.known.all(), "gold alone can be trained on as well"
 
 
 def tiny_settings(audited, folder, labels):
