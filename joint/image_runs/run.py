@@ -22,6 +22,7 @@ from joint.training.settings import hash_training
 from vision.classification.task import ClassificationTaskSettings
 from vision.encoder_weights import hash_encoder_weights
 from vision.segmentation.network import hash_network_weights
+from vision.segmentation.segmenter import read_segmenter_card
 
 KINDS: dict[str, ImageRunKind] = {
     "classification": classification.KIND,
@@ -89,7 +90,10 @@ def _load_best(place: ImageRunPlace, session: Session, report: LoopReport) -> Tr
 
 
 def _hash_weights(task: ImageTaskSettings) -> dict[str, str]:
-    """Name the local file that the encoder starts from, if it does."""
+    """Name the local files that training starts from, if it does."""
     if isinstance(task, ClassificationTaskSettings):
         return hash_encoder_weights(task.encoder)
-    return hash_network_weights(task.network)
+    hashes = hash_network_weights(task.network)
+    if task.start is not None:
+        hashes["start"] = read_segmenter_card(task.start).weights_sha256
+    return hashes

@@ -93,6 +93,7 @@ class ImageRunSettings(TrainingSettings):
         "task": {
             "encoder": {"weights": {"path": True}},
             "network": {"encoder_weights": {"path": True}},
+            "start": True,
         },
     }
 

@@ -142,8 +142,21 @@ def test_the_task_learns_and_measures_what_it_predicts(tmp_path: Path) -> None:
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
-        losses.append(float(total))
+        losses.append(total.item())
     assert losses[-1] < 0.8 * losses[0]
+
+
+def test_training_goes_on_from_a_segmenter(tmp_path: Path) -> None:
+    segmenter = small_segmenter()
+    segmenter.save(tmp_path / "model")
+    torch.manual_seed(9)
+    data = make_data(tmp_path)
+    task = SegmentationTask(task_settings(start=tmp_path / "model"), data, seed=0)
+    for name, weight in segmenter.network.state_dict().items():
+        torch.testing.assert_close(task.network.state_dict()[name], weight, rtol=0, atol=0)
+    other = SMALL.model_copy(update={"architecture": "unetplusplus"})
+    with pytest.raises(ModelFolderError, match="not this network's weights"):
+        SegmentationTask(task_settings(start=tmp_path / "model", network=other), data, seed=0)
 
 
 def test_rows_fall_on_micro_batches_as_they_like_with_group_norm(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ class Segmenter:
         Raises ModelFolderError for a missing or unreadable file, unknown keys, another schema
         version, another preprocessing than this version's, and weights that aren't the card's.
         """
-        card = read_model_card(SegmenterCard, folder, STEM, SEGMENTER_SCHEMA)
+        card = read_segmenter_card(folder)
         network = build_network(card.network, load_weights=False)
         load_weights(network, folder, STEM)
         return cls(
@@ -136,6 +136,11 @@ class Segmenter:
             weights_sha256=card.weights_sha256,
             threads=threads,
         )
+
+
+def read_segmenter_card(folder: Path) -> SegmenterCard:
+    """Read and check a segmenter's card and its weights' hash; raises ModelFolderError."""
+    return read_model_card(SegmenterCard, folder, STEM, SEGMENTER_SCHEMA)
 
 
 def _forget_folder(settings: NetworkSettings) -> NetworkSettings:

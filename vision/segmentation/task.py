@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,12 +16,14 @@ from torch import Tensor, nn
 from configs.settings import Settings
 from vision.batches import Rows
 from vision.cache import ImageCache
+from vision.classification.model_folder import load_weights
 from vision.losses import MaskedSum
 from vision.segmentation.losses import dice_loss, pixel_loss
 from vision.segmentation.mask_cache import MaskCache
 from vision.segmentation.mask_files import INSIDE, UNKNOWN
 from vision.segmentation.metrics import measure_overlap
 from vision.segmentation.network import NetworkSettings, SegmentationNetwork, build_network
+from vision.segmentation.segmenter import STEM, read_segmenter_card
 from vision.transforms import AugmentSettings, augment_pairs, prepare_images, seed_row
 
 Batch = dict[str, Tensor]
@@ -50,12 +53,15 @@ class SegmentationLossSettings(Settings):
 class SegmentationTaskSettings(Settings):
     """One network, taught to outline one structure.
 
-    structure: what the masks show; a segmenter's files name it. batch: images in a global batch.
+    structure: what the masks show; a segmenter's files name it. start: the folder of a segmenter
+    with the same network, whose weights are the first; null for random numbers or the encoder's
+    weights. batch: images in a global batch.
     """
 
     kind: Literal["segmentation"]
     network: NetworkSettings = NetworkSettings()
     structure: Literal["lung", "infection"] = "lung"
+    start: Path | None = None
     batch: int = Field(16, ge=1)
     augment: SegmentationAugment = SegmentationAugment()
     losses: SegmentationLossSettings = SegmentationLossSettings()
@@ -99,7 +105,10 @@ class SegmentationTask:
         self.settings = settings
         self.data = data
         self.seed = seed
-        self.network = build_network(settings.network)
+        self.network = build_network(settings.network, load_weights=settings.start is None)
+        if settings.start is not None:
+            read_segmenter_card(settings.start)
+            load_weights(self.network, settings.start, STEM)
         self.model: nn.Module = SegmentationModel(self.network)
         self.loss_weights: Mapping[str, float] = {
             "cross_entropy": settings.losses.cross_entropy,
