@@ -163,7 +163,8 @@ def _list_images(
             validate=settings.validate_share,
             test=settings.test_share,
         )
-    for study in studies:
+    # Without reports, which a corpus may have and nobody reads here.
+    for study in studies.remove_columns("report"):
         for image, masks in zip(study["images"], group_masks(study), strict=True):
             yield {
                 "source": source.corpus,
