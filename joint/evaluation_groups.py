@@ -156,8 +156,9 @@ def describe_trust(found: Sequence[TrustCheck] | NotMeasured) -> EvaluationSecti
         for check in found
     }
     said = (
-        "What can make a test number mean nothing, looked for in this run's data. Not among these"
-        " checks: whether grades survive when the lungs are blacked out."
+        "What can make a test number mean nothing, looked for in this run's images, its reports and"
+        " its model; classes are grade 0 and above 0 by the report. `trust/` in the run's folder"
+        " lists near duplicates and subgroups. That nothing is flagged is no proof."
     )
     table = ResultTable("Checks", rows, row_heading="Check", kind="words")
     return EvaluationSection("trust", title, (said,), (table,))

@@ -36,9 +36,11 @@ from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings
 from joint.subgroups import Subgroup, measure_subgroups, read_attributes
 from joint.trust.check import TrustCheck
+from joint.trust.severity import gather_severity_inputs
 from joint.trust_report import check_trust
 from vision.cache import CacheError
 from vision.finding_metrics import finding_metrics
+from vision.grader import GraderError
 from vision.intervals import Interval, finding_intervals
 
 logger = logging.getLogger(__name__)
@@ -155,7 +157,7 @@ def measure_run(
             name: _split_up(test, attributes, levels[name], heads[name], settings)
             for name in grades
         },
-        trust=_check(corpus, evaluation, settings),
+        trust=_check(corpus, folder, settings, test),
     )
 
 
@@ -258,15 +260,14 @@ def _split_up(
 
 
 def _check(
-    corpus: _Corpus | NotMeasured, evaluation: Evaluation, settings: RunSettings
+    corpus: _Corpus | NotMeasured, folder: RunFolder, settings: RunSettings, test: pd.DataFrame
 ) -> tuple[TrustCheck, ...] | NotMeasured:
     if isinstance(corpus, NotMeasured):
         return corpus
-    ours = evaluation.calibrated.get("report", {}).get("auc_0v123")
-    return check_trust(
-        corpus.prepared,
-        corpus.listing,
-        ours.value if isinstance(ours, Interval) else ours,
-        seed=settings.seed,
-        resamples=settings.evaluation.resamples,
-    )
+    try:
+        inputs = gather_severity_inputs(
+            settings, corpus.prepared, corpus.listing, test, folder.grader
+        )
+    except GraderError as error:
+        return NotMeasured(f"the run's grader cannot be asked: {error}")
+    return check_trust(inputs, corpus.prepared.studies, folder.path / "trust")

@@ -13,7 +13,7 @@ from data_cards.patient_auc import AucInterval, measure_auc
 from joint.trust.check import TrustCheck, Verdict, no_check
 from joint.trust.inputs import Masks, Pixels, TrustInputs
 from joint.trust.metadata import gather_metadata
-from joint.trust.probe import draw_rows, probe_outside
+from joint.trust.probe import FEWEST_IMAGES, draw_rows, probe_outside
 from joint.trust.zones import find_lungs
 
 OCCLUDED_LIMIT = 0.60
@@ -43,6 +43,8 @@ WHY_LUNGS = "A model that does better without lungs than with lungs alone looks 
 def check_metadata(inputs: TrustInputs) -> TrustCheck:
     """Tell the classes from metadata alone, and hold that against the model."""
     rows = draw_rows(inputs)
+    if len(rows) < FEWEST_IMAGES:
+        return no_check(METADATA, f"fewer than {FEWEST_IMAGES} images of known class", WHY_METADATA)
     _, labels = np.unique(inputs.labels[rows], return_inverse=True)
     found = measure_metadata(
         gather_metadata(inputs, rows),

@@ -1,101 +1,192 @@
-"""The checks of the trust report, each on data in which the fault was planted."""
+"""The trust report: leaks, duplicates, groups and sources, each on images with a planted fault."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from data_cards.study import list_studies
-from joint.prepare import PreparedData
-from joint.trust.leaks import check_patients
-from joint.trust_report import (
-    check_ages,
-    check_images,
-    check_reports,
-    check_trust,
-    judge_metadata,
-    list_metadata,
-    metadata_auc,
-    strip_to_words,
-)
-from vision.intervals import Interval
-
-STUDIES = 120
-
-
-def make_data(*, shortcut=False, repeated=False, shared=False, sex="F"):
-    """120 studies of 60 patients; shortcut: portable (AP) images are the ones with edema."""
-    generator = np.random.default_rng(0)
-    above = generator.random(STUDIES) < 0.5
-    split = np.repeat(["train", "validate", "test"], [60, 20, 40])
-    views = np.where(above if shortcut else generator.random(STUDIES) < 0.5, "AP", "PA")
-    patients = [f"p{n // 2}" for n in range(STUDIES)]
-    if shared:
-        patients[-1] = "p0"
-    studies = [
-        {
-            "corpus": "made",
-            "study_id": f"s{n}",
-            "patient_id": patients[n],
-            "images": [{"path": f"/made/{n}.png", "view": str(views[n])}],
-            "sex": sex,
-            "age": 50.0 + n % 7,
-        }
-        for n in range(STUDIES)
-    ]
-    hashes = [f"hash {0 if repeated and n == STUDIES - 1 else n}" for n in range(STUDIES)]
-    texts = [
-        f"Study {n}: {chr(97 + n % 26)}{chr(97 + n // 26)}, the words of one."
-        for n in range(STUDIES)
-    ]
-    prepared = PreparedData(
-        studies=pd.DataFrame(
-            {
-                "study_id": [f"s{n}" for n in range(STUDIES)],
-                "patient_id": patients,
-                "split": split,
-                "text": texts,
-            }
-        ),
-        images=pd.DataFrame(
-            {"study": range(STUDIES), "image": 0, "cache_row": range(STUDIES)}, dtype=int
-        ),
-        labels=pd.DataFrame({"edema_severity": pd.array(np.where(above, 2, 0), dtype="Int8")}),
-        cache=SimpleNamespace(index=pd.DataFrame({"row": range(STUDIES), "sha256": hashes})),
-        hashes={},
-        left_out={},
-    )
-    return prepared, list_studies("made", Path("/made"), studies)
-
+from joint.trust.duplicates import check_duplicates
+from joint.trust.external import check_external
+from joint.trust.groups import check_ages, check_groups, check_sources, measure_groups
+from joint.trust.inputs import ExternalSet
+from joint.trust.leaks import check_files, check_patients
+from joint.trust.report import GROUPS_NAME, NEAR_NAME, REPORT_NAME, check_image_run
+from joint.trust_report import check_reports, strip_to_words
+from tests.joint.trust_cases import IMAGES, look_at_lungs, make_inputs, stamp, with_model
 
 LONG = f"Edema 12 hours after {' '.join(f'word{chr(97 + n)}' for n in range(26))}."
-NUMBERS = {"seed": 0, "resamples": 50}
+ALL = (
+    "Patients apart",
+    "Images apart",
+    "Images nearly apart",
+    "Metadata alone",
+    "Lungs blacked out, learned anew",
+    "Lungs blacked out, this model",
+    "Lungs alone, this model",
+    "Subgroups",
+    "Sources mixed",
+    "One age group",
+    "Images from elsewhere",
+)
 
 
-def test_clean_data_pass():
-    prepared, listing = make_data()
-    verdicts = {c.name: c.verdict for c in check_trust(prepared, listing, 0.9, **NUMBERS)}
-    assert verdicts["Patients apart"] == verdicts["Images apart"] == "passed"
-    assert verdicts["Metadata alone"] == verdicts["One age group"] == "passed"
+def copy_image(source, target, alter=lambda image: image):
+    """Put an altered copy of one image in the place of another."""
+
+    def change(images, labels):
+        images[target] = alter(images[source])
+        return images
+
+    return change
+
+
+def test_clean_images_pass_and_what_is_written_names_nobody(tmp_path):
+    inputs = with_model(make_inputs(), look_at_lungs)
+    checks = check_image_run(inputs, tmp_path)
+    assert tuple(check.name for check in checks) == ALL
+    assert {check.verdict for check in checks} == {"passed", "not checked"}
+    written = (tmp_path / REPORT_NAME).read_text(encoding="utf-8")
+    assert "| Patients apart | passed | 0 of 80 patients" in written
+    said = written + "".join(check.found for check in checks)
+    assert not any(f"{name}1" in said for name in ("p1", "s1", "/made", "images/"))
+    assert (tmp_path / NEAR_NAME).read_text() == "group,path,split,class\n"
+
+
+def test_a_marker_is_flagged_by_the_whole_report():
+    checks = {check.name: check for check in check_image_run(make_inputs(pixels=stamp))}
+    flagged = [name for name, check in checks.items() if check.verdict == "warning"]
+    assert flagged == ["Lungs blacked out, learned anew"]
 
 
 @pytest.mark.parametrize(
-    ("fault", "name", "verdict", "found"),
+    ("alter", "verdicts"),
     [
-        ("shared", "Patients apart", "error", "1 of 60 patients"),
-        ("repeated", "Images apart", "error", "1 of 60 validation and test images"),
-        ("shortcut", "Metadata alone", "warning", "AUC 0v123 1.000"),
+        (lambda image: image, ("error", "warning")),
+        (lambda image: image[:, ::-1], ("passed", "warning")),
+        (lambda image: 255 - image, ("passed", "warning")),
+        (lambda image: (255 * (image / 255) ** 0.7).astype(np.uint8), ("passed", "warning")),
+        (np.rot90, ("passed", "passed")),
     ],
 )
-def test_a_planted_fault_is_found(fault, name, verdict, found):
-    prepared, listing = make_data(**{fault: True})
-    checks = {check.name: check for check in check_trust(prepared, listing, 0.9, **NUMBERS)}
-    assert checks[name].verdict == verdict
-    assert checks[name].found.startswith(found)
+def test_a_copy_across_splits_is_an_error_and_an_altered_one_a_warning(alter, verdicts):
+    exact, near, listed = check_duplicates(make_inputs(pixels=copy_image(3, IMAGES - 1, alter)))
+    assert (exact.verdict, near.verdict) == verdicts
+    if verdicts[1] == "warning":
+        assert list(listed["path"]) == ["images/3.png", f"images/{IMAGES - 1}.png"]
+        assert list(listed["split"]) == ["train", "test"]
+        assert "2 in 1 groups" in near.found
+
+
+def test_a_copy_within_a_split_is_no_leak():
+    exact, near, listed = check_duplicates(make_inputs(pixels=copy_image(3, 4)))
+    assert (exact.verdict, near.verdict, len(listed)) == ("passed", "passed", 0)
+    assert near.found.endswith("1 groups in all")
+
+
+def test_the_same_file_is_found_by_its_bytes():
+    rows = make_inputs().rows
+    rows.loc[IMAGES - 1, "sha256"] = rows.loc[0, "sha256"]
+    assert check_files(rows).found.startswith("1 of 80 validation and test images")
+    exact, _, _ = check_duplicates(replace(make_inputs(), rows=rows))
+    assert exact.verdict == "error"
+    assert "2 are in more than one split byte for byte, 0 pixel for pixel" in exact.found
+
+
+def test_a_patient_in_two_splits_is_an_error():
+    rows = make_inputs().rows
+    assert check_patients(rows).verdict == "passed"
+    rows.loc[IMAGES - 1, "patient_id"] = "p0"
+    assert check_patients(rows).found == "1 of 80 patients are in more than one split"
+    assert check_patients(rows).verdict == "error"
+
+
+def grade_women_alone(inputs):
+    """Predictions that are right for one sex and drawn for the other."""
+    generator = np.random.default_rng(3)
+    rows = inputs.held_out
+    right = inputs.rows["sex"].to_numpy()[rows] == "F"
+    chance = np.where(right, inputs.labels[rows] * 0.8 + 0.1, generator.random(len(rows)))
+    return replace(inputs, probabilities=np.stack([1 - chance, chance], axis=1))
+
+
+def test_a_group_that_the_model_fails_is_named():
+    def rows(labels):
+        sexes = np.where(np.arange(IMAGES) // 2 % 2, "F", "M")
+        return {"split": "test", "sex": sexes}
+
+    inputs = grade_women_alone(make_inputs(rows=rows))
+    groups = measure_groups(inputs)
+    assert [(group.attribute, group.value, group.images) for group in groups] == [
+        ("sex", "F", 80),
+        ("sex", "M", 80),
+    ]
+    women, men = groups
+    assert women.rates["sensitivity"].value == women.rates["specificity"].value == 1
+    assert men.rates["sensitivity"].low < men.rates["sensitivity"].value < 0.8
+    assert check_groups(inputs, groups).verdict == "passed", "fewer than 50 are positive"
+    large = [replace(group, positives=50) for group in groups]
+    check = check_groups(inputs, large)
+    assert check.verdict == "warning"
+    assert "sex: lower for M than for F" in check.found
+
+
+def test_small_groups_do_not_show_their_number(tmp_path):
+    def rows(labels):
+        return {"sex": np.where(np.arange(IMAGES) < IMAGES - 3, "F", "M")}
+
+    check_image_run(with_model(make_inputs(rows=rows), look_at_lungs), tmp_path)
+    table = pd.read_csv(tmp_path / GROUPS_NAME)
+    assert list(table["images"]) == ["57", "under 30"]
+
+
+@pytest.mark.parametrize(
+    ("sources", "verdict", "found"),
+    [
+        (lambda labels: "made", "not checked", "one source"),
+        (lambda labels: np.where(np.arange(IMAGES) % 3, "A", "B"), "passed", "several of 2"),
+        (lambda labels: np.where(labels, "A", "B"), "warning", "class ill comes from A alone"),
+    ],
+)
+def test_a_class_of_one_source_is_named(sources, verdict, found):
+    check = check_sources(make_inputs(rows=lambda labels: {"source": sources(labels)}))
+    assert check.verdict == verdict
+    assert found in check.found
+
+
+@pytest.mark.parametrize(
+    ("ages", "verdict", "found"),
+    [
+        (np.where(np.arange(IMAGES) % 2, 4, 60), "warning", "80 of 160 images are of children"),
+        (np.full(IMAGES, 4), "passed", "(clear 100%, ill 100%)"),
+        (np.full(IMAGES, np.nan), "not checked", "no age of 160 images"),
+    ],
+)
+def test_children_among_adults_are_warned_of(ages, verdict, found):
+    check = check_ages(make_inputs(rows=lambda labels: {"age": ages}))
+    assert check.verdict == verdict
+    assert found in check.found
+
+
+@pytest.mark.parametrize(
+    ("sharpness", "verdict", "loss"), [(0.0, "warning", "+0."), (1.0, "passed", "loss of -0.")]
+)
+def test_the_gap_to_images_from_elsewhere_is_given(sharpness, verdict, loss):
+    inputs = with_model(make_inputs(), look_at_lungs)
+    generator = np.random.default_rng(5)
+    labels = generator.integers(0, 2, 200)
+    chance = sharpness * labels * 0.9 + 0.1 * generator.random(200)
+    other = ExternalSet(
+        "another clinic", labels, np.stack([1 - chance, chance], 1), [f"q{n}" for n in range(200)]
+    )
+    check = check_external(replace(inputs, external=other))
+    assert check.verdict == verdict
+    assert "on another clinic" in check.found
+    assert loss in check.found
+    assert check_external(inputs).verdict == "not checked"
 
 
 def test_reports_are_the_same_but_for_case_numbers_and_punctuation():
@@ -113,35 +204,7 @@ def test_reports_are_the_same_but_for_case_numbers_and_punctuation():
     assert check_reports(studies[studies["split"] == "train"]).verdict == "passed"
 
 
-def test_metadata_are_what_varies_and_nothing_else():
-    prepared, listing = make_data()
-    assert list(list_metadata(prepared, listing)) == ["age", "view_AP", "view_PA"]
-    constant = list_metadata(prepared, listing)[[]]
-    assert metadata_auc(prepared, constant, **NUMBERS) is None
-
-
-@pytest.mark.parametrize(
-    ("auc", "model", "verdict"),
-    [(0.71, 0.95, "warning"), (0.6, 0.95, "passed"), (0.6, 0.64, "warning"), (0.6, None, "passed")],
-)
-def test_metadata_are_suspect_alone_or_beside_the_model(auc, model, verdict):
-    assert judge_metadata(Interval(auc, 0.5, 0.8, 9, 9), model, ["view"]).verdict == verdict
-
-
-def test_what_cannot_be_checked_is_said():
-    assert judge_metadata(None, 0.9, []).verdict == "not checked"
-
-
-@pytest.mark.parametrize(
-    ("ages", "verdict"),
-    [([4, 60], "warning"), ([4, 5], "passed"), ([60], "passed"), ([None], "not checked")],
-)
-def test_children_among_adults_are_warned_of(ages, verdict):
-    listing = SimpleNamespace(studies={"age": ages})
-    assert check_ages(listing, pd.DataFrame(index=range(len(ages)))).verdict == verdict
-
-
-def test_each_check_stands_alone():
-    prepared, _ = make_data()
-    assert check_patients(prepared.studies).found == "0 of 60 patients are in more than one split"
-    assert check_images(prepared).found.startswith("0 of 60")
+def test_files_elsewhere_are_named_by_their_last_part():
+    inputs = make_inputs(pixels=copy_image(3, IMAGES - 1))
+    _, _, listed = check_duplicates(replace(inputs, root=Path("/elsewhere")))
+    assert list(listed["path"]) == ["3.png", f"{IMAGES - 1}.png"]
