@@ -99,6 +99,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        # From here on a browser that follows the link at once waits, and is not refused.
+        listening.listen()
     except OSError as error:
         raise AuditError(f"{host}, port {port}: {error.strerror}") from error
     return listening
