@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
 from data_cards.findings import LabelCode
 from data_cards.image_survey import SurveyedImage
@@ -16,6 +17,8 @@ from data_cards.metadata_baseline import MetadataBaseline, measure_metadata
 
 CLASS, OTHER = "class", "other"
 SEVERITY = "edema_severity"
+RESAMPLES = 200
+"""Enough for the two digits that a warning needs, and a table may have thirty labels."""
 FEWEST_IMAGES = 20
 """Of each class or code; with fewer the interval would say nothing."""
 
@@ -58,7 +61,7 @@ def measure_baselines(
     columns = {CLASS: _join_rare(classes)}
     if labels is not None:
         columns |= _read_labels(images, labels)
-    for label, column in columns.items():
+    for label, column in tqdm(columns.items(), desc="metadata", unit="label", disable=None):
         counts = column.value_counts()
         values = sorted(counts.index[counts >= FEWEST_IMAGES], key=str)
         rows: list[int] = np.flatnonzero(column.isin(values).to_numpy(bool)).tolist()
@@ -70,6 +73,7 @@ def measure_baselines(
             numbers.to_numpy(np.int64),
             [images[row].study["patient_id"] for row in rows],
             seed=seed,
+            resamples=RESAMPLES,
         )
         if baseline is not None:
             sizes = {str(value): int(counts[value]) for value in values}
