@@ -14,6 +14,7 @@ from joint.image_runs.kinds import ImageRunKind, ImageRunPlace, TrainedImages
 from joint.image_runs.prepare import prepare_images
 from joint.image_runs.settings import ImageRunSettings, ImageTaskSettings
 from joint.loop import LoopReport
+from joint.metrics_log import find_best
 from joint.run_changes import check_names
 from joint.run_lock import lock_run
 from joint.training.launch import make_accelerator, prepare_in_turn
@@ -78,7 +79,9 @@ def _run_locked(
         report = session.train()
         if report.interrupted:
             return ImageRunResult(folder, report)
-        lines = kind.finish(_load_best(place, session, report))
+        trained = _load_best(place, session, report)
+        lines = kind.finish(trained)
+        session.tracker.log_result(trained.step, {}, find_best(session.log.rows()))
     accelerator.wait_for_everyone()
     return ImageRunResult(folder, report, lines, session.tracker.problems)
 
