@@ -10,7 +10,7 @@ from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from data_cards.study import CorpusError, Study, StudyImage
+from data_cards.study import CorpusError, Skipped, Study, StudyImage
 
 OLDEST_YEARS = 120
 FOLDERS_HELD = 4096
@@ -31,21 +31,24 @@ class ImageRow(NamedTuple):
     report: str | None = None
 
 
-def group_studies(corpus: str, rows: Iterable[ImageRow]) -> Iterator[Study]:
+def group_studies(
+    corpus: str, root: Path, rows: Iterable[ImageRow], skipped: list[Skipped]
+) -> Iterator[Study]:
     """Give each study once, with all of its images, in the order of study ids.
 
-    Age, sex and report are those of the study's first row that has them. Raises CorpusError when
-    the rows of a study name two patients or two splits.
+    Age, sex and report are those of the study's first row that has them. An image of another
+    patient or split than its study's first is left out, and added to `skipped`.
     """
     ordered = sorted(rows, key=attrgetter("study_id"))
     for study_id, group in groupby(ordered, key=attrgetter("study_id")):
-        same = list(group)
-        first = same[0]
-        if any((row.patient_id, row.split) != (first.patient_id, first.split) for row in same):
-            raise CorpusError(
-                f"corpus {corpus!r}: the {len(same)} images of one study are of more than one"
-                " patient or split"
-            )
+        first, *others = group
+        same = [first]
+        for row in others:
+            if (row.patient_id, row.split) == (first.patient_id, first.split):
+                same.append(row)
+            else:
+                where = row.path.removeprefix(f"{root}{os.sep}")
+                skipped.append(Skipped(where, "of another patient or split than its study"))
         images: list[StudyImage] = [{"path": row.path, "view": row.view} for row in same]
         yield {
             "corpus": corpus,

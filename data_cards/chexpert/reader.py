@@ -80,7 +80,8 @@ def read_chexpert(root: Path) -> Listing:
     for split, count in counts.items():
         name = f"{split} images"
         report_counts("CheXpert", {name: count}, {name: KNOWN_IMAGES[split]})
-    return list_studies("chexpert", root, group_studies("chexpert", rows), skipped)
+    studies = group_studies("chexpert", root, rows, skipped)
+    return list_studies("chexpert", root, studies, skipped)
 
 
 def find_tables(root: Path) -> dict[Path, str]:

@@ -20,6 +20,7 @@ REPORTS, IMAGES, SEVERITY = "mimic-cxr", "mimic-cxr-jpg", "mimic-cxr-pe-severity
 FILES = "files"
 CONSENSUS = "consensus_image_edema_severity.csv"
 """141 images of 123 patients, graded by a panel: what the images show (Horng et al. 2021)."""
+KNOWN_CONSENSUS = {"patients": 123}
 KNOWN_COUNTS = {
     **{"images": 377_110, "studies": 227_827, "patients": 65_379, "reports": 227_835},
     **{"train": 368_960, "validate": 2_991, "test": 5_159},
@@ -145,6 +146,7 @@ def _read_held_out(root: Path, *, keep_anchors: bool) -> dict[int, str]:
         patients = {int(row.values["subject_id"]) for row in read_csv_rows(table, columns)}
     except ValueError as error:
         raise CorpusError(f"{table}: a subject_id is no whole number") from error
+    report_counts(CONSENSUS, {"patients": len(patients)}, KNOWN_CONSENSUS)
     order = sorted(patients, key=lambda patient: hashlib.sha256(str(patient).encode()).digest())
     anchors = len(order) // 2 if keep_anchors else 0
     parts: tuple[Literal["validate", "test"], ...] = ("validate", "test")

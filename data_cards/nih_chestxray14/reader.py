@@ -58,7 +58,7 @@ def read_nih_chestxray14(root: Path) -> Listing:
     rows = list(read_rows())
     report_counts("ChestX-ray14", counts | {"patients": len(patients)}, KNOWN_COUNTS)
     corpus = "nih_chestxray14"
-    return list_studies(corpus, root, group_studies(corpus, rows), skipped)
+    return list_studies(corpus, root, group_studies(corpus, root, rows, skipped), skipped)
 
 
 def find_table(root: Path) -> Path:

@@ -58,7 +58,8 @@ def read_padchest(root: Path) -> Listing:
     report_counts("PadChest", {what: len(found) for what, found in seen.items()}, KNOWN_COUNTS)
     if any(row.report for row in rows):
         logger.warning("PadChest: the reports are Spanish, and the labeler reads English alone")
-    return list_studies("padchest", root, group_studies("padchest", rows), skipped)
+    studies = group_studies("padchest", root, rows, skipped)
+    return list_studies("padchest", root, studies, skipped)
 
 
 def find_table(root: Path) -> Path:

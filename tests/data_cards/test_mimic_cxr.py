@@ -209,6 +209,14 @@ def test_counts_of_the_full_set_are_compared_and_not_fatal(tmp_path, caplog, mon
     assert caplog.messages == ["MIMIC-CXR: 9 reports, and 227,835 are published"]
 
 
+def test_the_consensus_patients_are_counted(tmp_path, caplog, monkeypatch):
+    root = write_mimic(tmp_path)
+    write_consensus(root)
+    monkeypatch.setattr(reader, "KNOWN_CONSENSUS", {"patients": 1})
+    find_corpus("mimic_cxr").read(root)
+    assert caplog.messages == [f"{reader.CONSENSUS}: 2 patients, and 1 are published"]
+
+
 def test_reading_changes_nothing(tmp_path):
     root = write_mimic(tmp_path)
     write_consensus(root)
