@@ -55,7 +55,7 @@ def check_duplicates(inputs: TrustInputs) -> tuple[TrustCheck, TrustCheck, pd.Da
         "Images nearly apart",
         "warning" if groups else "passed",
         f"of {len(rows):,} images {len(listed):,} in {len(groups):,} groups are nearly the same"
-        f" (likeness {NEAR_LIKENESS} and above) and in more than one split; {mixed:,} of these"
+        f" (likeness about {NEAR_LIKENESS} and above) and in more than one split; {mixed:,} of these"
         f" groups hold more than one class; {len(found.groups):,} groups in all",
         WHY,
     )

@@ -15,9 +15,9 @@ from joint.predictions import report_columns
 from joint.prepare import PreparedData
 from joint.run_settings import RunSettings
 from joint.targets import severity_targets
-from joint.trust.inputs import COLUMNS, UNKNOWN, Masks, Pixels, Probabilities, Rows, TrustInputs
+from joint.trust.inputs import COLUMNS, UNKNOWN, Pixels, Probabilities, TrustInputs
+from joint.trust.lungs import open_lungs
 from vision.grader import Grader, level_probabilities
-from vision.segmentation.lung_masks import LungMasks
 
 CLASSES = ("grade 0", "above 0")
 IMAGES_AT_ONCE = 64
@@ -68,14 +68,6 @@ def ask_grader(grader: Grader) -> Callable[[Pixels], Probabilities]:
         return np.concatenate(found)
 
     return predict
-
-
-def open_lungs(folder: Path | None) -> Callable[[Rows, Pixels], Masks] | None:
-    """Give what draws lungs with a trained segmenter; None without one."""
-    if folder is None:
-        return None
-    lungs = LungMasks.load(folder)
-    return lambda _, pixels: lungs(pixels)
 
 
 def _split(levels: NDArray[np.float64]) -> Probabilities:
