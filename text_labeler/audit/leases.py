@@ -39,7 +39,7 @@ def hold_next(
     for row in mine:
         is_wanted = row.item_id not in wish.skip and wish.fits(row.purpose)
         if is_wanted and standing.items[row.item_id].queue == wish.queue:
-            return _hold(connection, standing, row, until)
+            return _hold(connection, standing, row, now=now, until=until)
     of_others: dict[str, list[Purpose]] = {}
     for row in held:
         if row.reader != wish.reader:
@@ -52,7 +52,7 @@ def hold_next(
         fitting = [purpose for purpose in left if wish.fits(purpose)]
         if fitting:
             row = _Row(item.item_id, wish.reader, fitting[0], now)
-            return _hold(connection, standing, row, until)
+            return _hold(connection, standing, row, now=now, until=until)
     return None
 
 
@@ -102,15 +102,21 @@ class _Row:
     reader: str
     purpose: Purpose
     turn: float
+    expires: float = 0.0
 
 
 def _list_live(connection: sa.Connection, now: float) -> list[Any]:
     return list(connection.execute(sa.select(LEASES).where(LEASES.c.expires > now)))
 
 
-def _hold(connection: sa.Connection, standing: Standing, row: Any, until: float) -> Assignment:
-    _write(connection, row, until)
-    return Assignment(standing.items[row.item_id], row.reader, row.purpose, until)
+def _hold(
+    connection: sa.Connection, standing: Standing, row: Any, *, now: float, until: float
+) -> Assignment:
+    # Held long enough, it is not written again: the reader would wait for the disk.
+    if row.expires - now <= (until - now) / 2:
+        _write(connection, row, until)
+        return Assignment(standing.items[row.item_id], row.reader, row.purpose, until)
+    return Assignment(standing.items[row.item_id], row.reader, row.purpose, row.expires)
 
 
 def _write(connection: sa.Connection, row: Any, until: float) -> None:

@@ -32,12 +32,14 @@ function showHelp() {
   const list = document.getElementById("keys");
   const rows = [...document.querySelectorAll("[data-key]")].map((e) => [e.dataset.key, e.dataset.help]);
   list.replaceChildren(
-    ...[...rows, ...ALWAYS].flatMap(([key, help]) => {
+    ...[...rows, ...ALWAYS].map(([key, help]) => {
       const term = document.createElement("dt");
       const words = document.createElement("dd");
       term.append(Object.assign(document.createElement("kbd"), { textContent: key }));
       words.textContent = help;
-      return [term, words];
+      const row = document.createElement("div");
+      row.append(term, words);
+      return row;
     }),
   );
   document.getElementById("help").showModal();

@@ -2,7 +2,7 @@
 
 import { keepPictures, showPictures } from "./viewer.js";
 
-const PAUSE = 150; // ms without a new item, before the next one is asked for
+const PAUSE = 150; // ms on an item, before the next one is held and its pictures are fetched
 
 let shownAt = 0;
 let waiting = 0;
@@ -15,7 +15,7 @@ function showScreen() {
   document.getElementById("message").replaceChildren();
   showPictures(screen);
   clearTimeout(waiting);
-  if (screen.dataset.item && screen.querySelector("canvas")) waiting = setTimeout(fetchNext, PAUSE, screen);
+  if (screen.dataset.item) waiting = setTimeout(fetchNext, PAUSE, screen);
 }
 
 async function fetchNext(screen) {

@@ -65,7 +65,12 @@ class View {
     this.drawn = "";
     this.raster = document.createElement("canvas");
     fetchPicture(canvas.dataset.picture).then(
-      (picture) => { this.picture = picture; this.pixels = picture.sent; this.draw(); },
+      // After the next frame: the report, which is what is asked about, shows first.
+      (picture) => requestAnimationFrame(() => setTimeout(() => {
+        this.picture = picture;
+        this.pixels = picture.sent;
+        this.draw();
+      })),
       () => { this.words.textContent = "this picture cannot be read"; },
     );
     this.watch = new ResizeObserver(() => this.draw());
@@ -113,7 +118,7 @@ class View {
     const [wide, high] = [this.picture.columns * scale, this.picture.rows * scale];
     const context = this.canvas.getContext("2d");
     context.clearRect(0, 0, width, height);
-    context.imageSmoothingEnabled = scale < 3;
+    context.imageSmoothingEnabled = this.state.zoom < 3;
     context.drawImage(this.raster, (width - wide) / 2 + this.state.x * width, (height - high) / 2 + this.state.y * height, wide, high);
     this.canvas.dataset.ready = "yes";
   }

@@ -51,7 +51,7 @@ def _count_findings(room: Room) -> list[dict[str, object]]:
         row[1] += min(item.needed, done[item.item_id])
     return [
         {"finding": name_finding(finding), "queue": queue, "planned": planned, "done": number}
-        for (finding, queue), (planned, number) in rows.items()
+        for (finding, queue), (planned, number) in sorted(rows.items())
     ]
 
 
