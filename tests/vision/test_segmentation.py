@@ -19,7 +19,12 @@ from vision.encoder_settings import EncoderError, WeightSettings
 from vision.segmentation.losses import dice_loss, pixel_loss
 from vision.segmentation.lung_masks import LungMasks
 from vision.segmentation.mask_files import INSIDE, UNKNOWN
-from vision.segmentation.network import NetworkSettings, SegmentationError, build_network
+from vision.segmentation.network import (
+    NetworkSettings,
+    SegmentationError,
+    build_network,
+    freeze_unused,
+)
 from vision.segmentation.segmenter import Segmenter
 from vision.segmentation.task import SegmentationTask
 from vision.transforms import AugmentSettings, augment_images, augment_pairs, prepare_images
@@ -157,6 +162,17 @@ def test_training_goes_on_from_a_segmenter(tmp_path: Path) -> None:
     other = SMALL.model_copy(update={"architecture": "unetplusplus"})
     with pytest.raises(ModelFolderError, match="not this network's weights"):
         SegmentationTask(task_settings(start=tmp_path / "model", network=other), data, seed=0)
+
+
+@pytest.mark.parametrize("encoder", ["efficientnet-b0", "mobilenet_v2"])
+def test_every_weight_that_learns_gets_a_gradient(encoder: str) -> None:
+    network = build_network(SMALL.model_copy(update={"encoder": encoder})).train()
+    freeze_unused(network)
+    assert network.training
+    network(torch.randn(2, 1, 64, 64)).mean().backward()
+    learning = [weight for weight in network.parameters() if weight.requires_grad]
+    assert len(learning) > 100
+    assert all(weight.grad is not None for weight in learning)
 
 
 def test_rows_fall_on_micro_batches_as_they_like_with_group_norm(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -16,6 +17,7 @@ from vision.grey_input import find_input_convolution, fold_channels, set_module
 DECODER_CHANNELS = (256, 128, 64, 32, 16)
 SIDE_MULTIPLE = 32
 """Five halvings: an image's side must be a multiple of this."""
+PROBE_SIDE = 64
 CLASSIFIERS = frozenset({"fc", "classifier", "head", "last_linear", "_fc"})
 """What files of a whole network hold beside its encoder."""
 
@@ -77,6 +79,21 @@ def build_network(settings: NetworkSettings, *, load_weights: bool = True) -> Se
         _take_grey(encoder, weights)
     replace_batch_norms(network, settings.norm)
     return SegmentationNetwork(network)
+
+
+def freeze_unused(network: SegmentationNetwork) -> None:
+    """Keep weights that no logit comes from (a classifier's last layers) out of training.
+
+    A weight that never gets a gradient stops training on several processes.
+    """
+    was_training = network.training
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    device = weights[0].device
+    logits = network.eval()(torch.zeros(1, 1, PROBE_SIDE, PROBE_SIDE, device=device))
+    gradients = torch.autograd.grad(logits.sum(), weights, allow_unused=True)
+    for weight, gradient in zip(weights, gradients, strict=True):
+        weight.requires_grad_(gradient is not None)
+    network.train(was_training)
 
 
 def hash_network_weights(settings: NetworkSettings) -> dict[str, str]:

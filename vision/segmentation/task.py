@@ -22,7 +22,12 @@ from vision.segmentation.losses import dice_loss, pixel_loss
 from vision.segmentation.mask_cache import MaskCache
 from vision.segmentation.mask_files import INSIDE, UNKNOWN
 from vision.segmentation.metrics import measure_overlap
-from vision.segmentation.network import NetworkSettings, SegmentationNetwork, build_network
+from vision.segmentation.network import (
+    NetworkSettings,
+    SegmentationNetwork,
+    build_network,
+    freeze_unused,
+)
 from vision.segmentation.segmenter import STEM, read_segmenter_card
 from vision.transforms import AugmentSettings, augment_pairs, prepare_images, seed_row
 
@@ -109,6 +114,7 @@ class SegmentationTask:
         if settings.start is not None:
             read_segmenter_card(settings.start)
             load_weights(self.network, settings.start, STEM)
+        freeze_unused(self.network)
         self.model: nn.Module = SegmentationModel(self.network)
         self.loss_weights: Mapping[str, float] = {
             "cross_entropy": settings.losses.cross_entropy,
