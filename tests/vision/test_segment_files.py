@@ -171,7 +171,7 @@ def test_small_pieces_are_left_out_and_told_of() -> None:
     [
         (np.zeros((90, 120), bool), None, "no lung found"),
         (draw_lungs() & (np.arange(120) < 60), None, "one lung: the two were not told apart"),
-        (draw_lungs(), (0.5, 0.6), "outside of the usual 50% to 60%"),
+        (draw_lungs(), (0.5, 0.6), "most training masks have 50% to 60%"),
         (draw_lungs(), (0.1, 0.6), ""),
     ],
 )

@@ -105,8 +105,9 @@ def dice_spread(by_group: Mapping[str, NDArray[np.float64]]) -> Figure:
     """Draw the Dice of every image of each group as dots in a row, its mean as a line."""
     figure = new_figure(6.2, 0.55 * len(by_group) + 1.1)
     axes: Any = figure.subplots()
-    for place, dice in enumerate(by_group.values()):
-        colour = SERIES_COLOURS[place % len(SERIES_COLOURS)]
+    for number, dice in enumerate(by_group.values()):
+        place = len(by_group) - 1 - number
+        colour = SERIES_COLOURS[number % len(SERIES_COLOURS)]
         ranks = np.argsort(np.argsort(dice, kind="stable"), kind="stable")
         # Spread without random numbers: neighbours in Dice get different heights.
         height = place + 0.5 * ((ranks * 0.618) % 1 - 0.5)
@@ -121,7 +122,7 @@ def dice_spread(by_group: Mapping[str, NDArray[np.float64]]) -> Figure:
             color=QUIET_INK,
         )
     style_axes(axes, x="Dice of each image (line: mean)", grid="x")
-    axes.set_yticks(range(len(by_group)), list(by_group))
+    axes.set_yticks(range(len(by_group)), list(by_group)[::-1])
     axes.set_ylim(-0.6, len(by_group) - 0.2)
     axes.set_xlim(right=1.0)
     return figure

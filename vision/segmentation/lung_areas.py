@@ -103,7 +103,6 @@ def _find_warnings(
     if right is None:
         found.append("one lung: the two were not told apart, or one was not found")
     if usual is not None and not usual[0] <= share <= usual[1]:
-        found.append(
-            f"lung area {share:.0%}: outside of the usual {usual[0]:.0%} to {usual[1]:.0%}"
-        )
+        most = f"{usual[0]:.0%} to {usual[1]:.0%}"
+        found.append(f"unusual lung area: {share:.0%}, most training masks have {most}")
     return found
