@@ -99,8 +99,9 @@ def main() -> None:
             counts[name]["any"] += bool(found)
             test = (rows["split"] == "test").to_numpy()
             aucs[name].append(auc(predict(shown[test])[:, 1], labels[test]))
-    print_counts(counts, aucs, asked.seeds)
-    print(f"\na report on {asked.studies} studies: {np.median(seconds):.1f} s (median)\n")
+    if seconds:
+        print_counts(counts, aucs, asked.seeds)
+        print(f"\na report on {asked.studies} studies: {np.median(seconds):.1f} s (median)\n")
     for corpus in asked.corpus:
         print_corpus(*corpus.split("=", 1), resamples=asked.resamples)
 
@@ -203,7 +204,7 @@ def auc(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
 
 def print_counts(counts: dict[str, Counter[str]], aucs: dict[str, list[float]], of: int) -> None:
     """Print how many seeds each check flagged."""
-    names = list(dict.fromkeys(name for count in counts.values() for name in count))
+    names = list(dict.fromkeys(["any", *(name for count in counts.values() for name in count)]))
     print("| corpus | model's AUC | " + " | ".join(names) + " |")
     print("|---" * (len(names) + 2) + "|")
     for kind, count in counts.items():
