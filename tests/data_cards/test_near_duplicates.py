@@ -83,6 +83,12 @@ def test_other_chests_are_close_by_their_hashes_but_no_duplicates(chests):
     assert find_near_duplicates(prints).groups == ()
 
 
+def test_of_too_many_candidates_the_closest_are_looked_at(chests, monkeypatch):
+    monkeypatch.setattr("data_cards.near_duplicates.MOST_CANDIDATES", 1)
+    found = find_near_duplicates(take_prints([*chests, chests[5][2:-2, 2:-2], chests[7]]))
+    assert found.groups == ((7, CHESTS + 1),)
+
+
 def test_distances_are_those_of_the_closest_of_four_variants(chests):
     hashes = take_prints(chests[:6]).hashes
     first, second, bits, histogram = compare_hashes(hashes, BITS)
