@@ -30,12 +30,20 @@ class LabelBaseline(NamedTuple):
     classes: dict[str, int]
     baseline: MetadataBaseline
 
+    @property
+    def best_told(self) -> tuple[str, float] | None:
+        """Of more than two classes the one that is told best from the rest, and its AUC."""
+        told = dict(zip(self.classes, self.baseline.auc.by_class, strict=False))
+        best = max(told, key=lambda name: told[name])
+        return (best, told[best]) if len(told) > 2 else None
+
 
 def list_metadata(images: Sequence[SurveyedImage]) -> pd.DataFrame:
-    """Give one row per image: view, width, height, their ratio, storage, file kind, age, sex."""
+    """Give one row per image: source, view, width, height, ratio, storage, file kind, age, sex."""
     sizes = [image.size or (np.nan, np.nan) for image in images]
     return pd.DataFrame(
         {
+            "source": [image.study.get("source") for image in images],
             "view": [image.view for image in images],
             "width": [float(width) for width, _ in sizes],
             "height": [float(height) for _, height in sizes],

@@ -9,6 +9,7 @@ from typing import Any
 
 from data_cards.checks import CorpusChecks, check_corpus, describe_checks, list_some
 from data_cards.corpus_metadata import LabelBaseline, measure_baselines
+from data_cards.image_sources import find_own_sources
 from data_cards.image_survey import ImageSurvey, survey_images
 from data_cards.metadata_baseline import METADATA_LIMIT
 from data_cards.study import Listing, Skipped, Study
@@ -16,18 +17,22 @@ from data_cards.study import Listing, Skipped, Study
 SAMPLE_IMAGES = 20_000
 """Images decoded unless asked otherwise: an hour's work becomes minutes in a large corpus."""
 
+SHOWN_SOURCES = 4
+
 
 @dataclass(frozen=True)
 class CorpusReport:
     """The checks of bytes and splits, what decoding showed, and what metadata alone can tell.
 
-    survey: None for a corpus without images, or when nothing was to be decoded.
+    survey: None for a corpus without images, or when nothing was to be decoded. own_sources: the
+    classes that share a source with no other class, each with its sources.
     """
 
     checks: CorpusChecks
     survey: ImageSurvey | None
     baselines: tuple[LabelBaseline, ...]
     skipped: tuple[Skipped, ...]
+    own_sources: dict[str, tuple[str, ...]]
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -51,6 +56,10 @@ class CorpusReport:
             for one in self.baselines
             if one.baseline.is_suspect()
         ]
+        found += [
+            f"class {name} comes from sources of its own: {_shorten(sources)}"
+            for name, sources in self.own_sources.items()
+        ]
         return tuple(found)
 
 
@@ -72,7 +81,9 @@ def inspect_corpus(
     if checks.images and at_most != 0:
         survey = survey_images(listing, at_most=at_most, seed=seed)
         baselines = tuple(measure_baselines(survey.images, labels, seed=seed))
-    return CorpusReport(checks, survey, baselines, listing.skipped)
+    columns = listing.studies.select_columns(["class_name", "source"])[:]
+    own_sources = find_own_sources(columns["class_name"], columns["source"])
+    return CorpusReport(checks, survey, baselines, listing.skipped, own_sources)
 
 
 def describe_report(report: CorpusReport) -> str:
@@ -114,11 +125,13 @@ def to_json(report: CorpusReport) -> dict[str, Any]:
                 "model": one.baseline.model,
                 "columns": list(one.baseline.columns),
                 "auc": one.baseline.auc.value,
+                "auc_by_class": list(one.baseline.auc.by_class),
                 "low": one.baseline.auc.low,
                 "high": one.baseline.auc.high,
             }
             for one in report.baselines
         ],
+        "own_sources": {name: list(sources) for name, sources in report.own_sources.items()},
     }
 
 
@@ -146,9 +159,19 @@ def _describe_baselines(baselines: Sequence[LabelBaseline]) -> list[str]:
         return ["  metadata alone: nothing to tell (no two classes of 20 images, or no metadata)"]
     return [
         f"  metadata alone ({', '.join(one.baseline.columns)}) tell {one.label}:"
-        f" AUC {one.baseline.auc}"
+        f" AUC {one.baseline.auc}{_name_best(one)}"
         for one in baselines
     ]
+
+
+def _name_best(one: LabelBaseline) -> str:
+    best = one.best_told
+    return f"; best {best[0]}, from the rest {best[1]:.3f}" if best else ""
+
+
+def _shorten(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN_SOURCES
+    return ", ".join(names[:SHOWN_SOURCES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _count_sizes(survey: ImageSurvey) -> dict[str, int]:

@@ -45,7 +45,8 @@ class Study(TypedDict):
     or column class of corpora without reports. `age` is in years, `acquired` an ISO date.
     `mask_paths` are the mask files of a corpus that has masks: as many for each image, image by
     image in the order of `images`. Several of one image (left and right lung) are to be joined;
-    `group_masks` tells them apart.
+    `group_masks` tells them apart. `source` names the collection that it was taken from, in a
+    corpus of several.
     """
 
     corpus: str
@@ -59,6 +60,7 @@ class Study(TypedDict):
     sex: NotRequired[str | None]
     age: NotRequired[float | None]
     acquired: NotRequired[str | None]
+    source: NotRequired[str | None]
 
 
 def group_masks(study: Study) -> list[tuple[str, ...]]:
@@ -91,6 +93,7 @@ STUDY_FEATURES = Features(
         "sex": Value("string"),
         "age": Value("float32"),
         "acquired": Value("string"),
+        "source": Value("string"),
     }
 )
 

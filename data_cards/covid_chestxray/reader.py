@@ -7,11 +7,13 @@ from datetime import datetime
 from pathlib import Path
 
 from data_cards.csv_rows import CsvRow, read_csv_rows
+from data_cards.image_sources import name_source
 from data_cards.study import CorpusError, Listing, Skipped, Study, list_studies
 
 METADATA = "metadata.csv"
 COLUMNS = ("patientid", "sex", "age", "finding", "view", "modality", "date", "folder", "filename")
 NOTES = "clinical_notes"
+URL, DOI = "url", "doi"
 FRONTAL_VIEWS = {
     "PA": "PA",
     "AP": "AP",
@@ -82,12 +84,19 @@ def _make_study(row: CsvRow, image: Path) -> Study:
         "sex": values["sex"] if values["sex"] in {"M", "F"} else None,
         "age": _read_age(values["age"]),
         "acquired": _read_date(values["date"]),
+        "source": _read_source(values),
     }
 
 
 def _read_finding(text: str) -> str | None:
     finding = text.rpartition("/")[2].strip()
     return finding if finding.lower() not in NO_FINDING_YET else None
+
+
+def _read_source(values: dict[str, str]) -> str | None:
+    """Name the host of the case; of a DOI its publisher, since the rest is one article."""
+    publisher = values.get(DOI, "").rpartition("doi.org/")[2].partition("/")[0]
+    return name_source(values.get(URL, "")) or (f"doi {publisher}" if publisher else None)
 
 
 def _read_age(text: str) -> float | None:

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from data_cards.image_sources import name_source
 from data_cards.image_tree import find_folder, find_home, list_images, pair_masks
 from data_cards.known_counts import report_counts
 from data_cards.radiography.sources import key_of, read_metadata, share_told
@@ -36,9 +37,10 @@ def read_radiography(root: Path) -> Listing:
     """List the images of the four classes, each with its lung mask; warns that sources are labels.
 
     `root` holds the folders of the classes, or is above them. Each image is a study and counts as
-    a patient of its own: there is neither a patient id nor a split. Masks have 256 pixels a side
-    and some three channels, where images have 299: a mask is resized to its image. Raises
-    CorpusError when the folders are not there or a metadata table is damaged.
+    a patient of its own: there is neither a patient id nor a split. Its source is the collection
+    that its URL in `<Class>.metadata.xlsx` names. Masks have 256 pixels a side and some three
+    channels, where images have 299: a mask is resized to its image. Raises CorpusError when the
+    folders are not there or a metadata table is damaged.
     """
     skipped: list[Skipped] = []
     classes = _list_classes(root, skipped)
@@ -109,6 +111,7 @@ def _make_studies(each: _Class) -> list[Study]:
             "images": [{"path": path}],
             "class_name": each.name,
             "mask_paths": [each.masks[name]] if name in each.masks else None,
+            "source": name_source(each.sources.get(key_of(name), "")),
         }
         for name, path in each.images.items()
     ]

@@ -61,6 +61,7 @@ def test_a_row_becomes_a_study(tmp_path):
         "sex": "M",
         "age": 65.0,
         "acquired": "2020-01-22",
+        "source": None,
     }
 
 
@@ -78,6 +79,9 @@ def test_a_row_becomes_a_study(tmp_path):
         ("sex", "", "sex", None),
         ("clinical_notes", " ", "report", None),
         ("finding", "", "class_name", None),
+        ("url", "https://www.eurorad.org/case/16660", "source", "eurorad.org"),
+        ("doi", "https://doi.org/10.1148/ryct.2020200034", "source", "doi 10.1148"),
+        ("doi", "10.3348/kjr.2020.0132", "source", "doi 10.3348"),
         ("finding", "todo", "class_name", None),
         ("finding", "COVID-19, ARDS", "class_name", "COVID-19, ARDS"),
         ("finding", "Pneumonia/Viral/COVID-19", "class_name", "COVID-19"),
