@@ -52,11 +52,11 @@ def check_duplicates(inputs: TrustInputs) -> tuple[TrustCheck, TrustCheck, pd.Da
     listed = _list_groups(inputs, rows, groups)
     mixed = sum(part["class"].nunique() > 1 for _, part in listed.groupby("group"))
     near = TrustCheck(
-        "Images nearly apart",
+        "Near duplicates",
         "warning" if groups else "passed",
         f"of {len(rows):,} images {len(listed):,} in {len(groups):,} groups are nearly the same"
-        f" (likeness about {NEAR_LIKENESS} and above) and in more than one split; {mixed:,} of these"
-        f" groups hold more than one class; {len(found.groups):,} groups in all",
+        f" (likeness about {NEAR_LIKENESS} and above) and in more than one split; groups of them"
+        f" with more than one class: {mixed:,}; {len(found.groups):,} groups in all",
         WHY,
     )
     return exact, near, listed

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from data_cards.image_sources import find_own_sources
 from data_cards.patient_auc import AucInterval, measure_auc
 from joint.subgroups import (
     FEWEST_IMAGES,
@@ -24,6 +25,7 @@ from vision.intervals import Interval, bootstrap
 from vision.weighted_metrics import ratio
 
 ADULT_YEARS = 18
+SHOWN_SOURCES = 4
 ONE_SOURCE = 0.95
 """A class of which this share comes from one source, while the others do not, comes from it."""
 
@@ -121,7 +123,7 @@ def find_group_gaps(groups: list[GroupScore]) -> list[str]:
 
 
 def check_sources(inputs: TrustInputs) -> TrustCheck:
-    """Look for classes that come from one source alone, while others do not."""
+    """Look for classes that come from one source alone, while others do not, or from their own."""
     name = "Sources mixed"
     rows = inputs.known
     sources = _words(inputs.rows["source"].iloc[rows]).to_numpy()
@@ -137,6 +139,12 @@ def check_sources(inputs: TrustInputs) -> TrustCheck:
         others = (other[source] / other.total() for k, other in shares.items() if k != number)
         if count / counts.total() >= ONE_SOURCE and any(share < ONE_SOURCE for share in others):
             lone.append(f"class {inputs.classes[number]} comes from {source} alone")
+    named = np.array(inputs.classes)[labels]
+    lone += [
+        f"class {name} comes from sources of its own ({', '.join(own[:SHOWN_SOURCES])})"
+        for name, own in find_own_sources(named.tolist(), sources.tolist()).items()
+        if len(own) > 1
+    ]
     said = "; ".join(lone) if lone else f"every class comes from several of {len(set(sources))}"
     return TrustCheck(name, "warning" if lone else "passed", said, WHY_SOURCES)
 

@@ -75,7 +75,7 @@ def _split(levels: NDArray[np.float64]) -> Probabilities:
 
 
 def _list_rows(prepared: PreparedData, listing: Listing) -> pd.DataFrame:
-    columns = ["study_id", "sex", "age", "images"]
+    columns = ["study_id", "sex", "age", "images", "source"]
     wanted = set(prepared.studies["study_id"])
     facts = {
         study["study_id"]: study
@@ -91,7 +91,7 @@ def _list_rows(prepared: PreparedData, listing: Listing) -> pd.DataFrame:
         study, provenance = facts[name], prepared.cache.provenance_of(row)
         rows.append(
             {
-                "source": listing.corpus,
+                "source": join_source(listing.corpus, study["source"]),
                 "view": study["images"][number]["view"],
                 "sex": study["sex"],
                 "age": study["age"],

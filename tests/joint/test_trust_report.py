@@ -22,7 +22,7 @@ LONG = f"Edema 12 hours after {' '.join(f'word{chr(97 + n)}' for n in range(26))
 ALL = (
     "Patients apart",
     "Images apart",
-    "Images nearly apart",
+    "Near duplicates",
     "Metadata alone",
     "Lungs blacked out, learned anew",
     "Lungs blacked out, this model",
