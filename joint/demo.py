@@ -44,12 +44,13 @@ SEVERITY_STATED = 0.3
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo left: the page, its README, and the grades of images it had never seen."""
+    """What the demo left: page, README, grades of images it had never seen, and label table."""
 
     page: Path
     readme: Path
     grades: Path
     content: ReportContent
+    labels: Path
 
 
 def run_demo(out: Path, run: RunSettings, phantom: PhantomSettings, *, unseen: int = 60) -> Demo:
@@ -97,7 +98,7 @@ def run_demo(out: Path, run: RunSettings, phantom: PhantomSettings, *, unseen: i
         content = describe_demo(record)
         write_html_report(out / "report.html", content)
         write_readme(out / "README.md", content)
-    return Demo(out / "report.html", out / "README.md", grades, content)
+    return Demo(out / "report.html", out / "README.md", grades, content, labels)
 
 
 def place_run(run: RunSettings, out: Path) -> RunSettings:
@@ -174,7 +175,20 @@ def describe_demo_result(demo: Demo) -> list[str]:
     for table in (*content.label_worth[:1], *content.results, *content.differences):
         lines += [table.title, *format_table(table), ""]
     lines += [f"page    {demo.page}", f"README  {demo.readme}", f"grades  {demo.grades}"]
-    return lines
+    return [*lines, "", "read some of its labels yourself, and know how wrong the rest are:"] + [
+        f"  {command}" for command in tell_audit(demo)
+    ]
+
+
+def tell_audit(demo: Demo) -> list[str]:
+    """Give the commands that audit the demo's labels of edema in about forty minutes."""
+    out = demo.page.parent
+    audit = out / "audit"
+    return [
+        f"kerley audit plan {demo.labels} --source phantom --root {out / 'corpus'}"
+        f' --finding Edema --promise "precision >= .8, recall >= .7" --minutes 40 --out {audit}',
+        f"kerley audit serve {audit} --open",
+    ]
 
 
 def format_table(table: ResultTable) -> list[str]:

@@ -1,6 +1,7 @@
 """The whole way at toy size, by the command a newcomer types."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pandas as pd
@@ -60,6 +61,15 @@ def test_the_demo_leaves_a_page_a_readme_and_three_run_folders(toy):
         made = {path.name for path in (out / "arms" / arm).iterdir()}
         wanted = {"settings.yaml", "checkpoints", "metrics.jsonl", "predictions.parquet"}
         assert made >= wanted | {"figures", "README.md", "grader", "wandb"}
+
+
+def test_the_printed_command_plans_an_audit_of_its_labels(toy):
+    out, result = toy
+    (plan,) = (line for line in result.output.splitlines() if "kerley audit plan" in line)
+    assert f"kerley audit serve {out / 'audit'} --open" in result.output
+    planned = CliRunner().invoke(app, shlex.split(plan)[1:], catch_exceptions=False)
+    assert planned.exit_code == 0, planned.output
+    assert (out / "audit" / "plan.json").is_file()
 
 
 def test_the_grades_are_those_of_the_saved_grader(toy):
