@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,10 @@ from joint.image_runs.class_scores import ScoredSet
 from joint.image_runs.kinds import ImageRunPlace
 from joint.image_runs.prepare import EXTERNAL
 from joint.trust.check import TrustCheck
-from joint.trust.inputs import COLUMNS, UNKNOWN, ExternalSet, Masks, Pixels, Rows, TrustInputs
+from joint.trust.inputs import COLUMNS, UNKNOWN, ExternalSet, TrustInputs
+from joint.trust.lungs import open_lungs
 from joint.trust.report import check_image_run
 from vision.classification.classifier import Classifier
-from vision.segmentation.lung_masks import LungMasks
 
 FEWEST_OF_CLASS = 10
 """With fewer external images a class has no AUC there, and would take the others' with it."""
@@ -42,7 +42,7 @@ def gather_inputs(
         pixels=lambda rows: prepared.cache.read(cache_rows[rows]),
         probabilities=sets["test"].probabilities,
         predict=classifier.probabilities,
-        lung_masks=_load_lungs(settings.evaluation.lungs),
+        lung_masks=open_lungs(settings.evaluation.lungs),
         external=_join_external([(n, s) for n, s in sets.items() if n != "test"]),
         root=_only(roots),
         seed=settings.seed,
@@ -53,14 +53,6 @@ def gather_inputs(
 def describe_checks(checks: Sequence[TrustCheck]) -> list[str]:
     """Give the verdict of each check in one line."""
     return [f"trust report, {c.verdict}: {c.name}. {c.found}" for c in checks]
-
-
-def _load_lungs(segmenter: Path | None) -> Callable[[Rows, Pixels], Masks] | None:
-    """Make what says where the lungs of framed images are; None without a segmenter."""
-    if segmenter is None:
-        return None
-    masks = LungMasks.load(segmenter)
-    return lambda rows, pixels: masks(pixels)
 
 
 def _only(roots: set[Path]) -> Path | None:

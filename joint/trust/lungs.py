@@ -12,7 +12,7 @@ from vision.segmentation.lung_masks import LungMasks
 def open_lungs(folder: Path | None) -> Callable[[Rows, Pixels], Masks] | None:
     """Give what draws lungs with a trained segmenter; None without one.
 
-    Raises SegmentationError for a folder that holds none, or one of other structures.
+    Raises ModelFolderError for a folder that holds none, SegmentationError for other structures.
     """
     if folder is None:
         return None

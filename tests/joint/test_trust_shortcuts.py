@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from joint.trust.inputs import TrustInputError
+from joint.trust.lungs import open_lungs
 from joint.trust.metadata import measure_edges
 from joint.trust.probe import MOST_IMAGES, draw_rows
 from joint.trust.shortcuts import check_metadata, check_model, check_outside
@@ -22,6 +23,7 @@ from tests.joint.trust_cases import (
     stamp,
     with_model,
 )
+from vision.classification.model_folder import ModelFolderError
 
 
 @pytest.mark.parametrize("classes", [("clear", "ill"), ("clear", "ill", "very ill")])
@@ -122,6 +124,12 @@ def test_lungs_that_are_known_are_hidden_with_all_between_them():
     assert not kept[0, 30, 28:36].any()
     assert not hidden[0, 10].any()
     assert np.array_equal(hidden[1], draw_zone(64, 64))
+
+
+def test_a_segmenter_that_is_not_there_is_refused(tmp_path):
+    assert open_lungs(None) is None
+    with pytest.raises(ModelFolderError, match=r"nowhere"):
+        open_lungs(tmp_path / "nowhere")
 
 
 def test_rare_classes_come_whole_into_a_sample():
