@@ -38,6 +38,11 @@ def name_source(said: str) -> str | None:
     return "/".join((host, *folders[:2]))[:LONGEST_NAME].casefold()
 
 
+def join_source(corpus: str, source: str | None) -> str:
+    """Name a source beside those of other corpora: `corpus/source`, or the corpus alone."""
+    return f"{corpus}/{source}" if source else corpus
+
+
 def find_own_sources(
     classes: Sequence[str | None], sources: Sequence[str | None]
 ) -> dict[str, tuple[str, ...]]:

@@ -44,9 +44,9 @@ def score_sets(
     images = prepared.images
     sets = {"test": prepared.rows("test")}
     outside = images["split"] == EXTERNAL
-    for source in dict.fromkeys(images.loc[outside, "source"]):
-        found = np.flatnonzero((outside & (images["source"] == source)).to_numpy())
-        sets[f"external: {source}"] = found
+    for corpus in dict.fromkeys(images.loc[outside, "corpus"]):
+        found = np.flatnonzero((outside & (images["corpus"] == corpus)).to_numpy())
+        sets[f"external: {corpus}"] = found
     scored = {}
     for name, rows in sets.items():
         labels = images["label"].to_numpy(np.int64)[rows]

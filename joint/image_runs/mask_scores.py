@@ -82,14 +82,14 @@ def score_sets(
     external corpus."""
     images = prepared.images
     chosen = {"test": prepared.rows("test")}
-    sources = images["source"].to_numpy()
-    names = list(dict.fromkeys(sources[chosen["test"]]))
+    corpora = images["corpus"].to_numpy()
+    names = list(dict.fromkeys(corpora[chosen["test"]]))
     if len(names) > 1:
         tested = chosen["test"]
-        chosen |= {f"test: {name}": tested[sources[tested] == name] for name in names}
+        chosen |= {f"test: {name}": tested[corpora[tested] == name] for name in names}
     external = prepared.rows(EXTERNAL)
-    for name in dict.fromkeys(sources[external]):
-        chosen[f"external: {name}"] = external[sources[external] == name]
+    for name in dict.fromkeys(corpora[external]):
+        chosen[f"external: {name}"] = external[corpora[external] == name]
     sets = {}
     for name, rows in chosen.items():
         patients = [str(patient) for patient in images["patient_id"].iloc[rows]]

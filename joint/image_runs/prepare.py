@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from configs.files import hash_json
 from data_cards.corpora import find_corpus
+from data_cards.image_sources import join_source
 from data_cards.lineage import describe_listing
 from data_cards.splits import assign_splits
 from data_cards.study import Listing, group_masks
@@ -26,8 +27,8 @@ EXTERNAL = "external"
 """The split of images from corpora that only test."""
 
 LISTED = (
-    *("source", "study_id", "patient_id", "split", "class_name", "path", "root", "mask_paths"),
-    *("view", "sex", "age"),
+    *("corpus", "source", "study_id", "patient_id", "split", "class_name"),
+    *("path", "root", "mask_paths", "view", "sex", "age"),
 )
 """What a listing says of each image; `path`, `root` and all of `mask_paths` are absolute."""
 
@@ -36,11 +37,12 @@ LISTED = (
 class PreparedImages:
     """Images of one or several corpora, ready for a task.
 
-    images: one row per readable frontal image, with LISTED (source: the corpus's name;
-    patient_id: with the corpus before it, as `corpus:patient`; split: train, validate, test or
-    external), `sha256`, `width`, `height` and `bits` of its file, and `cache_row`. hashes: what
-    a run must find unchanged to go on. left_out: how many images of which kind were; skipped:
-    (path under the root, reason) of the unreadable ones and of what the readers left out.
+    images: one row per readable frontal image, with LISTED (source: the corpus, and the collection
+    within it where it says one, as `corpus/collection`; patient_id: with the corpus before it, as
+    `corpus:patient`; split: train, validate, test or external), `sha256`, `width`, `height` and
+    `bits` of its file, and `cache_row`. hashes: what a run must find unchanged to go on. left_out:
+    how many images of which kind were; skipped: (path under the root, reason) of the unreadable
+    ones and of what the readers left out.
     """
 
     images: pd.DataFrame
@@ -60,8 +62,8 @@ class PreparedImages:
     def study_hashes(self) -> list[str]:
         """Name the study of each image by a hash, for messages: an id is patient data."""
         return [
-            hash_json([source, study])[:STUDY_HASH_LETTERS]
-            for source, study in zip(self.images["source"], self.images["study_id"], strict=True)
+            hash_json([corpus, study])[:STUDY_HASH_LETTERS]
+            for corpus, study in zip(self.images["corpus"], self.images["study_id"], strict=True)
         ]
 
     def relative_paths(self) -> list[str]:
@@ -167,7 +169,8 @@ def _list_images(
     for study in studies.remove_columns("report"):
         for image, masks in zip(study["images"], group_masks(study), strict=True):
             yield {
-                "source": source.corpus,
+                "corpus": source.corpus,
+                "source": join_source(source.corpus, study["source"]),
                 "study_id": study["study_id"],
                 "patient_id": f"{source.corpus}:{study['patient_id']}",
                 "split": EXTERNAL if settings is None else study["split"],

@@ -58,9 +58,9 @@ def select_masks(settings: ImageRunSettings, prepared: PreparedImages) -> Prepar
     listed["mask_row"] = np.arange(len(listed))
     images = listed[masks.readable].reset_index(drop=True)
     own = images.loc[images["split"] != EXTERNAL, "mask_row"].to_numpy(np.int64)
-    roots = dict(zip(listed["source"], listed["root"], strict=True))
+    roots = dict(zip(listed["corpus"], listed["root"], strict=True))
     skipped = [
-        (name_under(str(path), roots[listed["source"][row]]), reason)
+        (name_under(str(path), roots[listed["corpus"][row]]), reason)
         for row, path, reason in masks.skipped
     ]
     counts = {"without a mask": int((~has_mask).sum()), "unreadable masks": len(skipped)}
@@ -106,7 +106,7 @@ def _find_masks(settings: ImageRunSettings, prepared: PreparedImages) -> list[Ma
         if source.chexmask is not None
     }
     found: list[MaskSource | None] = []
-    columns = prepared.images[["source", "path", "mask_paths"]]
+    columns = prepared.images[["corpus", "path", "mask_paths"]]
     for name, image, paths in columns.itertuples(index=False):
         source = sources[name]
         if name in tables:

@@ -133,19 +133,18 @@ def check_sources(inputs: TrustInputs) -> TrustCheck:
     shares = {
         number: Counter(sources[labels == number].tolist()) for number in np.unique(labels).tolist()
     }
-    lone = []
+    named = np.array(inputs.classes)[labels]
+    lone = {
+        name: f"sources of its own ({', '.join(own[:SHOWN_SOURCES])})"
+        for name, own in find_own_sources(named.tolist(), sources.tolist()).items()
+    }
     for number, counts in shares.items():
         source, count = counts.most_common(1)[0]
         others = (other[source] / other.total() for k, other in shares.items() if k != number)
         if count / counts.total() >= ONE_SOURCE and any(share < ONE_SOURCE for share in others):
-            lone.append(f"class {inputs.classes[number]} comes from {source} alone")
-    named = np.array(inputs.classes)[labels]
-    lone += [
-        f"class {name} comes from sources of its own ({', '.join(own[:SHOWN_SOURCES])})"
-        for name, own in find_own_sources(named.tolist(), sources.tolist()).items()
-        if len(own) > 1
-    ]
-    said = "; ".join(lone) if lone else f"every class comes from several of {len(set(sources))}"
+            lone[inputs.classes[number]] = f"{source} alone"
+    told = [f"class {name} comes from {where}" for name, where in lone.items()]
+    said = "; ".join(told) if told else f"every class comes from several of {len(set(sources))}"
     return TrustCheck(name, "warning" if lone else "passed", said, WHY_SOURCES)
 
 

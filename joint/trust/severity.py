@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from data_cards.image_sources import join_source
 from data_cards.study import Listing
 from joint.image_runs.prepare import count_bits
 from joint.predictions import report_columns

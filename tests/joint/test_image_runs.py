@@ -16,12 +16,13 @@ from data_cards.study import CorpusError
 from joint.controls import ControlError
 from joint.image_runs.prepare import PreparationError, prepare_images
 from joint.image_runs.run import KINDS, run_image_training
-from joint.image_runs.settings import ImageRunSettings
+from joint.image_runs.settings import CorpusSource, ImageDataSettings, ImageRunSettings
 from joint.loop import Loop
 from joint.metrics_log import MetricsLog
 from joint.run_folder import RunFolder, RunFolderError
 from joint.train import describe_result, train
 from joint.training.settings import IMAGE_TASKS
+from tests.data_cards.test_radiography import write_book
 from tests.joint.class_corpora import draw, write_kermany, write_qu_ex
 from tests.joint.tiny import TOWER
 
@@ -234,3 +235,19 @@ def test_a_corpus_without_a_test_image_is_refused(tmp_path):
         file.write_bytes(b"no image")
     with pytest.raises(PreparationError, match=r"no image of task\.classes in the split 'test'"):
         run_image_training(load("classify_covid_qu_ex", {"classify_covid_qu_ex": root}))
+
+
+def test_the_source_of_an_image_is_where_its_corpus_took_it_from(tmp_path):
+    generator = np.random.default_rng(0)
+    for name, url in {"COVID": "https://www.eurorad.org/case/1", "Normal": ""}.items():
+        for number in range(1, 5):
+            draw(tmp_path / "in" / name / "images" / f"{name}-{number}.png", 90, generator)
+        rows = [(f"{name}-{number}", "PNG", "", url) for number in range(1, 5)]
+        write_book(tmp_path / "in" / f"{name}.metadata.xlsx", rows)
+    sources = (CorpusSource(corpus="radiography", root=tmp_path / "in"),)
+    images = prepare_images(ImageDataSettings(sources=sources, work=tmp_path / "work")).images
+    assert images.groupby("class_name")["source"].unique().str.join(",").to_dict() == {
+        "COVID": "radiography/eurorad.org",
+        "Normal": "radiography",
+    }
+    assert set(images["corpus"]) == {"radiography"}

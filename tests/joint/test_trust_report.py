@@ -149,6 +149,11 @@ def test_small_groups_do_not_show_their_number(tmp_path):
         (lambda labels: "made", "not checked", "one source"),
         (lambda labels: np.where(np.arange(IMAGES) % 3, "A", "B"), "passed", "several of 2"),
         (lambda labels: np.where(labels, "A", "B"), "warning", "class ill comes from A alone"),
+        (
+            lambda labels: np.where(labels, np.where(np.arange(IMAGES) % 2, "A", "B"), "C"),
+            "warning",
+            "class ill comes from sources of its own (",
+        ),
     ],
 )
 def test_a_class_of_one_source_is_named(sources, verdict, found):
