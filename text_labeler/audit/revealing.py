@@ -1,11 +1,11 @@
 """Showing a reader what the labeler said: an event of the log, after which his read is final.
 
-A read that could be undone after that would be no blind read any more.
+A read that could be undone after that would be no blind read any more: the store refuses it.
 """
 
 from __future__ import annotations
 
-from text_labeler.audit.events import Draft, Event, append, find_event
+from text_labeler.audit.events import Draft, append, find_event
 from text_labeler.audit.records import AuditError, Read
 from text_labeler.audit.store import AuditStore
 
@@ -40,16 +40,6 @@ def must_stay_blind(store: AuditStore, reader: str, study_id: str) -> bool:
         item.study_id == study_id and item.queue == "blind" and item.item_id not in mine
         for item in store.items()
     )
-
-
-def undo_unrevealed(store: AuditStore, reader: str, *, idem: str) -> Event:
-    """Take back the reader's latest read as the store does, unless its labels were shown to him."""
-    last = max((read.event for read in store.reads() if read.reader == reader), default=0)
-    with store.database.reading() as connection:
-        is_revealed = find_event(connection, _key(reader, last)) is not None
-    if is_revealed:
-        raise AuditError("the labeler's side of the last read was shown: it can't be undone")
-    return store.undo(reader, idem=idem)
 
 
 def _key(reader: str, event: int) -> str:

@@ -128,8 +128,13 @@ class View {
     const { columns, address } = this.picture;
     if (this.pixels.columns >= columns || scale * columns <= this.pixels.columns * 1.01 || this.isSharpening) return;
     this.isSharpening = true;
-    this.pixels = await loadPixels(address, 16000);
-    if (this.canvas.isConnected) this.draw();
+    try {
+      this.pixels = await loadPixels(address, 16000);
+      if (this.canvas.isConnected) this.draw();
+    } catch {
+      // What was sent at first stays; the next zoom asks again.
+      this.isSharpening = false;
+    }
   }
 }
 

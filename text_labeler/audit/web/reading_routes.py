@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from pydantic import BaseModel, Field
 
 from text_labeler.audit.records import Answer, Assignment, Queue, Read, Verdict
-from text_labeler.audit.revealing import must_stay_blind, reveal, undo_unrevealed
+from text_labeler.audit.revealing import must_stay_blind, reveal
 from text_labeler.audit.web.room import (
     ByReader,
     InRoom,
@@ -119,7 +119,7 @@ def undo_read(
 ) -> HTMLResponse:
     """Take back the last read, of whatever item, and show that item again."""
     _check_desk(reader, "blind")
-    event = undo_unrevealed(room.store, reader.name, idem=idem)
+    event = room.store.undo(reader.name, idem=idem)
     item = room.store.item(event.item_id or "")
     desk: Desk = item.queue
     assignment = _claim(room, reader, desk)
