@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from configs.files import write_json, write_text
+from data_cards.label_table import manifest_path
 from text_labeler.audit.certificate import make_certificate, write_certificate
 from text_labeler.audit.gold_table import GoldSource, settle_items, write_audited, write_gold
 from text_labeler.audit.label_studio import make_labeling_config, make_tasks
@@ -49,14 +50,20 @@ def export_audit(store: AuditStore, out: Path, *, with_text: bool = False) -> Ex
     reports = _read_reports(store, reads) if with_text else {}
     out.mkdir(parents=True, exist_ok=True, mode=0o700)
     rows = list_reads(now.events, {item.item_id: item for item in items}, names)
+    audited, log = out / "audited.csv", out / "events.jsonl"
+    tasks, config = out / "label_studio.json", out / "label_studio.xml"
+    write_audited(audited, settled)
+    write_events(log, now.events, names)
+    write_json(tasks, make_tasks(items, reads, names, reports))
+    write_text(config, make_labeling_config())
+    others = [audited, log, tasks, config, *write_reads(out, rows)]
+    others += write_certificate(certificate, out)
+    # Gold last: where it is missing, the export broke off and may be made again.
     write_gold(gold, settled, GoldSource(plan, head, len(reads)))
-    write_audited(out / "audited.csv", settled)
-    write_reads(out, rows)
-    write_events(out / "events.jsonl", now.events, names)
-    write_json(out / "label_studio.json", make_tasks(items, reads, names, reports))
-    write_text(out / "label_studio.xml", make_labeling_config())
-    write_certificate(certificate, out)
-    files = tuple(sorted(out.iterdir()))
+    # Not what else is in the folder: these are what W&B is given.
+    files = tuple(sorted([*others, gold, manifest_path(gold)]))
+    for file in files:
+        file.chmod(0o600)  # study ids, notes, and reports where they are asked for
     return Exported(out, files, head, len(items), len(settled), len(rows), len(reads))
 
 

@@ -164,5 +164,24 @@ def test_an_export_is_never_written_over(audit, exported):
         export_audit(store, exported.folder)
 
 
+def test_an_export_names_its_own_files_alone_and_keeps_them_from_others(audit, exported, tmp_path):
+    for name in ("notes.txt", "photos/one.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("of somebody else")
+    with open_folder(audit) as store:
+        made = export_audit(store, tmp_path)
+    assert [file.name for file in made.files] == [file.name for file in exported.files]
+    assert {file.stat().st_mode & 0o777 for file in made.files} == {0o600}
+
+
+def test_an_export_that_broke_off_can_be_made_again(audit, tmp_path):
+    (tmp_path / "events.jsonl").mkdir()
+    with open_folder(audit) as store:
+        with pytest.raises(OSError, match="directory"):
+            export_audit(store, tmp_path)
+        (tmp_path / "events.jsonl").rmdir()
+        assert export_audit(store, tmp_path).settled
+
+
 def test_nothing_settled_is_nothing_to_export(items):
     assert settle_items(items, []) == []
