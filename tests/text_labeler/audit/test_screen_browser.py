@@ -32,9 +32,14 @@ def read_picture(path: Path) -> StoredPixels:
 
 
 @pytest.fixture
-def store(tmp_path):
+def studies():
+    return 60
+
+
+@pytest.fixture
+def store(tmp_path, studies):
     images = (("/x/frontal.dcm", "PA"), (str(INVERTED), "LATERAL"))
-    with plant_audit(tmp_path / "audit", images=images) as store:
+    with plant_audit(tmp_path / "audit", studies=studies, images=images) as store:
         yield store
 
 
@@ -163,33 +168,30 @@ def find_hostile(page) -> None:
         press_and_wait(page, "2")
 
 
-def test_a_hostile_report_is_shown_exactly_and_runs_nothing(tmp_path, open_page):
-    with (
-        plant_audit(tmp_path / "hostile", studies=4, repair=0) as store,
-        serve(make_app(store)) as address,
-    ):
-        page = open_page(address)
-        find_hostile(page)
-        assert page.text_content("#report") == HOSTILE
-        assert page.locator("#report *").count() == 0
-        press_and_wait(page, "1")
-        page.keyboard.press("e")
-        page.wait_for_selector("#panel[open] mark")
-        assert page.text_content("#panel .report") == HOSTILE
-        spans = page.evaluate(
-            """() => [...document.querySelectorAll('#panel .report mark')].map(mark => {
-                const range = document.createRange();
-                range.setStart(document.querySelector('#panel .report'), 0);
-                range.setEndBefore(mark);
-                const start = Array.from(range.toString()).length;
-                return [start, start + Array.from(mark.textContent).length];
-            })"""
-        )
-        start = HOSTILE.index(WORDS[0])
-        end = make_evidence(HOSTILE)["end"]
-        assert spans == [[start, start + len(WORDS[1])], [start + len(WORDS[1]), end]]
-        assert page.title() == "Reading · Kerley"
-        assert page.locator("img").count() == 0
+@pytest.mark.parametrize("studies", [4])
+def test_a_hostile_report_is_shown_exactly_and_runs_nothing(run, open_page):
+    page = open_page(run())
+    find_hostile(page)
+    assert page.text_content("#report") == HOSTILE
+    assert page.locator("#report *").count() == 0
+    press_and_wait(page, "1")
+    page.keyboard.press("e")
+    page.wait_for_selector("#panel[open] mark")
+    assert page.text_content("#panel .report") == HOSTILE
+    spans = page.evaluate(
+        """() => [...document.querySelectorAll('#panel .report mark')].map(mark => {
+            const range = document.createRange();
+            range.setStart(document.querySelector('#panel .report'), 0);
+            range.setEndBefore(mark);
+            const start = Array.from(range.toString()).length;
+            return [start, start + Array.from(mark.textContent).length];
+        })"""
+    )
+    start = HOSTILE.index(WORDS[0])
+    end = make_evidence(HOSTILE)["end"]
+    assert spans == [[start, start + len(WORDS[1])], [start + len(WORDS[1]), end]]
+    assert page.title() == "Reading · Kerley"
+    assert page.locator("img").count() == 0
 
 
 def test_notes_flags_help_history_and_guidelines_have_keys(store, run, open_page):
