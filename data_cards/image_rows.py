@@ -15,6 +15,7 @@ from data_cards.study import CorpusError, Skipped, Study, StudyImage
 OLDEST_YEARS = 120
 FOLDERS_HELD = 4096
 """Listings kept; a table mostly goes from folder to folder, and there may be 200,000 of them."""
+LISTED_AGAIN = "listed again in its study"
 
 
 class ImageRow(NamedTuple):
@@ -37,18 +38,23 @@ def group_studies(
     """Give each study once, with all of its images, in the order of study ids.
 
     Age, sex and report are those of the study's first row that has them. An image of another
-    patient or split than its study's first is left out, and added to `skipped`.
+    patient or split than its study's first is left out, and so is one that its study has already;
+    both are added to `skipped`.
     """
     ordered = sorted(rows, key=attrgetter("study_id"))
     for study_id, group in groupby(ordered, key=attrgetter("study_id")):
         first, *others = group
         same = [first]
+        paths = {first.path}
         for row in others:
-            if (row.patient_id, row.split) == (first.patient_id, first.split):
-                same.append(row)
-            else:
-                where = row.path.removeprefix(f"{root}{os.sep}")
+            where = row.path.removeprefix(f"{root}{os.sep}")
+            if (row.patient_id, row.split) != (first.patient_id, first.split):
                 skipped.append(Skipped(where, "of another patient or split than its study"))
+            elif row.path in paths:
+                skipped.append(Skipped(where, LISTED_AGAIN))
+            else:
+                paths.add(row.path)
+                same.append(row)
         images: list[StudyImage] = [{"path": row.path, "view": row.view} for row in same]
         yield {
             "corpus": corpus,

@@ -96,15 +96,17 @@ def pair_masks(
 ) -> dict[str, str]:
     """Give image name → mask path; names match without regard to case.
 
-    `skipped` takes images without a mask and masks without an image: `where` is what comes before
-    the names of either, or holds `{}` for them.
+    `skipped` takes images without a mask and masks without an image, but for images that it names
+    already: `where` is what comes before the names of either, or holds `{}` for them.
     """
+    named = {item.where for item in skipped}
     by_name = {name.casefold(): path for name, path in masks.items()}
     of_images = {name.casefold() for name in images}
     for name in sorted(images):
         if name.casefold() not in by_name:
             skipped.append(Skipped(where[1].replace("{}", name), "no such mask"))
     for name in sorted(masks):
-        if name.casefold() not in of_images:
-            skipped.append(Skipped(where[0].replace("{}", name), "no such image"))
+        image = where[0].replace("{}", name)
+        if name.casefold() not in of_images and image not in named:
+            skipped.append(Skipped(image, "no such image"))
     return {name: by_name[name.casefold()] for name in images if name.casefold() in by_name}

@@ -33,6 +33,8 @@ TABLES = {
 }
 """Split of each table; of two tables of one split the first is read."""
 SPLIT_FOLDERS = ("train", "valid", "val", "test")
+ALIKE = {"val": "valid"}
+"""CheXlocalize's table names the images of its folder `val` as CheXpert does."""
 PLACE = re.compile(r"(?:.*/)?(train|valid|val|test)/(patient\d+)/(study\d+)/([^/]+)")
 KNOWN_IMAGES = {"train": 223_414, "validate": 234, "test": 668}
 """Rows of the tables (Irvin et al. 2019; the test set as CheXlocalize publishes it)."""
@@ -148,9 +150,9 @@ class _Images:
                 self._add(root, f"{batch.name}/{folder}", folder)
 
     def find(self, place: Place) -> str | None:
-        home = self._home.get((place.folder, place.patient))
+        home = self._home.get((ALIKE.get(place.folder, place.folder), place.patient))
         return home and self._files.find(f"{home}/{place.study_id}/{place.file}")
 
     def _add(self, root: Path, home: str, folder: str) -> None:
         for patient in list_names(f"{root}/{home}"):
-            self._home.setdefault((folder, patient), home)
+            self._home.setdefault((ALIKE.get(folder, folder), patient), home)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from data_cards.csv_rows import CsvRow, read_csv_rows
-from data_cards.image_rows import Folders, read_age, read_sex, refuse_outside
+from data_cards.image_rows import LISTED_AGAIN, Folders, read_age, read_sex, refuse_outside
 from data_cards.known_counts import report_counts
 from data_cards.study import CorpusError, Listing, Skipped, Study, StudyImage, list_studies
 
@@ -42,6 +42,8 @@ def read_chexpert_plus(root: Path) -> Listing:
         path = _find_image(files, row.values[PATH].strip())
         if path is None:
             skipped.append(Skipped(row.values[PATH].strip(), "no such image"))
+        elif any(image["path"] == path for image in listed):
+            skipped.append(Skipped(row.values[PATH].strip(), LISTED_AGAIN))
         else:
             listed.append({"path": path, "view": _read_view(row.values)})
     patients = {study_id.partition("/")[0] for study_id in images}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 from data_cards.csv_rows import read_csv_rows
+from data_cards.image_rows import LISTED_AGAIN
 from data_cards.known_counts import report_counts
 from data_cards.mimic_cxr.tables import ListedImage, find_home, read_images, read_splits
 from data_cards.mimic_cxr.tree import Tree, list_tree, name_study
@@ -78,7 +80,7 @@ def _make_studies(
     skipped: list[Skipped],
 ) -> Iterator[Study]:
     for key in sorted(tree.reports.keys() | images.keys()):
-        listed = images.get(key, [])
+        listed = _list_once(key, images.get(key, []), skipped)
         found = tree.images.get(key, {})
         present = [image for image in listed if image.file in found]
         report = _read_report(key, tree, skipped)
@@ -93,6 +95,19 @@ def _make_studies(
             "report": report,
             "acquired": listed[0].acquired if listed else None,
         }
+
+
+def _list_once(
+    key: tuple[int, int], listed: list[ListedImage], skipped: list[Skipped]
+) -> list[ListedImage]:
+    once = {image.file: image for image in reversed(listed)}
+    if len(once) == len(listed):
+        return listed
+    rows = Counter(image.file for image in listed)
+    skipped += [
+        Skipped(f"{name_study(*key)}/{file}", LISTED_AGAIN) for file, n in rows.items() if n > 1
+    ]
+    return [once[file] for file in rows]
 
 
 def _read_report(key: tuple[int, int], tree: Tree, skipped: list[Skipped]) -> str | None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from data_cards.csv_rows import read_csv_rows
-from data_cards.image_rows import Folders
+from data_cards.image_rows import LISTED_AGAIN, Folders
 from data_cards.known_counts import report_counts
 from data_cards.openi.sections import compose_report
 from data_cards.study import Listing, Skipped, Study, StudyImage, list_studies
@@ -61,9 +61,11 @@ def _read_images(root: Path, skipped: list[Skipped]) -> tuple[dict[str, list[Stu
         name, view = row.values["filename"].strip(), row.values["projection"].strip()
         places = (files.find(f"{folder}{name}") for folder in IMAGE_FOLDERS)
         path = next(filter(None, places), None)
+        listed = images[row.values["uid"].strip()]
         if path is None:
             skipped.append(Skipped(name, "no such image"))
+        elif any(image["path"] == path for image in listed):
+            skipped.append(Skipped(name, LISTED_AGAIN))
         else:
-            known: StudyImage = {"path": path, "view": VIEWS.get(view.lower(), view or None)}
-            images[row.values["uid"].strip()].append(known)
+            listed.append({"path": path, "view": VIEWS.get(view.lower(), view or None)})
     return images, number

@@ -17,6 +17,7 @@ from data_cards.study import CorpusError, Listing, Skipped, Study, StudyImage, l
 
 REPORT_FOLDER = "ecgen-radiology"
 IMAGE_FOLDERS = ("NLMCXR_png", "images")
+IMAGE_ENDING = ".png"
 UID_PREFIX = "CXR"
 KNOWN_COUNTS = {"reports": 3_955, "images": 7_470}
 
@@ -27,9 +28,10 @@ def read_openi(root: Path) -> Listing:
     Study ids are the plain number of `uId` (`CXR1005` → `1005`), as the gold tables have them.
     The report is made by `compose_report`. Images are listed where `NLMCXR_png/<id>.png` or
     `images/<id>.png` lies under `root`; without them the corpus is reports only.
-    Files that cannot be read are left out and listed; raises CorpusError when the layout is not
-    there or holds no readable report. With `indiana_reports.csv` under `root` the Kaggle copy
-    is read instead.
+    Files that cannot be read are left out and listed, and where there are images, so are those
+    that a report names and that are not there, and those that no report names. Raises CorpusError
+    when the layout is not there or holds no readable report. With `indiana_reports.csv` under
+    `root` the Kaggle copy is read instead.
     """
     if (root / REPORTS).is_file():
         return read_kaggle(root)
@@ -40,12 +42,13 @@ def read_openi(root: Path) -> Listing:
     if not files:
         raise CorpusError(f"{folder}: holds no .xml file; expected Open-i's reports <n>.xml")
     images = dict(_find_images(root))
+    unclaimed = dict(images)
     studies: dict[str, Study] = {}
-    skipped = []
+    skipped: list[Skipped] = []
     for file in files:
         where = file.relative_to(root).as_posix()
         try:
-            study = _read_study(file, images)
+            study = _read_study(file, images, skipped)
         except _UnreadableReport as error:
             skipped.append(Skipped(where, str(error)))
             continue
@@ -53,6 +56,11 @@ def read_openi(root: Path) -> Listing:
             skipped.append(Skipped(where, f"has the uId of an earlier file: {study['study_id']}"))
             continue
         studies[study["study_id"]] = study
+        for image in study["images"]:
+            unclaimed.pop(Path(image["path"]).stem, None)
+    skipped += [
+        Skipped(image.relative_to(root).as_posix(), "of no report") for image in unclaimed.values()
+    ]
     counts = {"reports": len(files), **({"images": len(images)} if images else {})}
     report_counts("Open-i", counts, KNOWN_COUNTS)
     return list_studies("openi", root, studies.values(), skipped)
@@ -62,7 +70,7 @@ class _UnreadableReport(ValueError):
     """Why one file is left out."""
 
 
-def _read_study(file: Path, images: dict[str, Path]) -> Study:
+def _read_study(file: Path, images: dict[str, Path], skipped: list[Skipped]) -> Study:
     record = _parse(file)
     uid_element = record.find("uId")
     uid = "" if uid_element is None else uid_element.get("id", "").removeprefix(UID_PREFIX).strip()
@@ -72,6 +80,9 @@ def _read_study(file: Path, images: dict[str, Path]) -> Study:
     sections = [(text.get("Label", ""), "".join(text.itertext())) for text in texts]
     names = [image.get("id", "") for image in record.iter("parentImage")]
     found: list[StudyImage] = [{"path": str(images[name])} for name in names if name in images]
+    if images:
+        missing = [name for name in names if name not in images]
+        skipped += [Skipped(f"{name}{IMAGE_ENDING}", "no such image") for name in missing]
     return {
         "corpus": "openi",
         "study_id": uid,
@@ -99,5 +110,7 @@ def _parse(file: Path) -> Any:
 
 def _find_images(root: Path) -> Iterator[tuple[str, Path]]:
     for name in IMAGE_FOLDERS:
-        for file in sorted((root / name).glob("*.png")):
-            yield file.stem, file
+        if (root / name).is_dir():
+            for file in sorted((root / name).iterdir()):
+                if file.suffix.lower() == IMAGE_ENDING:
+                    yield file.stem, file

@@ -15,6 +15,7 @@ from data_cards.study import CorpusError, Listing, Skipped, list_studies
 logger = logging.getLogger(__name__)
 
 TABLES = "PADCHEST_chest_x_ray_images_labels_160K*.csv"
+PACKED = ".gz"
 COLUMNS = (
     *("ImageID", "ImageDir", "StudyDate_DICOM", "StudyID", "PatientID", "PatientBirth"),
     *("PatientSex_DICOM", "Projection", "Report", "Labels", "MethodLabel"),
@@ -63,8 +64,17 @@ def read_padchest(root: Path) -> Listing:
 
 
 def find_table(root: Path) -> Path:
-    """Find the one table under its dated name; raises CorpusError without one, or with two."""
+    """Find the one table under its dated name, packed (`.csv.gz`) or not.
+
+    Raises CorpusError without one, or with two of other dates.
+    """
     found = sorted(root.glob(TABLES))
+    unpacked = {table.name for table in found}
+    found += [
+        table
+        for table in sorted(root.glob(TABLES + PACKED))
+        if table.name.removesuffix(PACKED) not in unpacked
+    ]
     if len(found) != 1:
         raise CorpusError(f"{root}: expected one {TABLES}, found {len(found)}")
     return found[0]

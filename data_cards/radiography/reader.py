@@ -88,9 +88,11 @@ def _list_class(home: Path, root: Path, name: str, skipped: list[Skipped]) -> _C
         masks = pair_masks(images, found, (f"{where}/{{}}", f"{at}/{{}}"), skipped)
     sources = _read_class_sources(home / f"{name}.metadata.xlsx", under, skipped)
     missing = sorted(sources.keys() - {key_of(image) for image in images})
+    named = {item.where for item in skipped}
     skipped += [
-        Skipped(f"{where}/{name}{key[len(name) :]}.png", "in the metadata, and no such image")
+        Skipped(image, "in the metadata, and no such image")
         for key in missing
+        if (image := f"{where}/{name}{key[len(name) :]}.png") not in named
     ]
     return _Class(name, images, masks, sources)
 

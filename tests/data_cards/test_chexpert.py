@@ -95,6 +95,27 @@ def test_the_test_set_of_chexlocalize_is_read(tmp_path):
     assert listing.skipped == (), "valid.csv has the same studies as val_labels.csv"
 
 
+@pytest.mark.parametrize("named", ["CheXpert-v1.0/valid", "CheXpert/val", "val"])
+def test_chexlocalize_may_name_its_folder_val_as_chexpert_does(tmp_path, named):
+    home = tmp_path / "CheXpert"
+    write_files(home / "val", VALID[0][0])
+    write_table(home / "val_labels.csv", [{"Path": f"{named}/{VALID[0][0]}", "Edema": "0.0"}])
+    listing = read_chexpert(tmp_path)
+    assert listing.skipped == ()
+    assert listing.studies[0]["images"][0]["path"] == str(home / "val" / VALID[0][0])
+    assert listing.studies[0]["split"] == "validate"
+
+
+def test_an_image_that_is_listed_twice_counts_once(tmp_path):
+    root = write_chexpert(tmp_path)
+    rows = make_rows("CheXpert-v1.0-small", "train", [*TRAIN, TRAIN[2], TRAIN[2]])
+    write_table(root / "CheXpert-v1.0-small/train.csv", rows, COLUMNS)
+    listing = read_chexpert(root)
+    assert [len(study["images"]) for study in listing.studies] == [1, 2, 1, 1]
+    again = "CheXpert-v1.0-small/train/patient00001/study2/view2_lateral.jpg: listed again"
+    assert [str(skip) for skip in listing.skipped] == [f"{again} in its study"] * 2
+
+
 def test_a_missing_image_is_named_and_its_study_keeps_the_others(tmp_path):
     root = write_chexpert(tmp_path)
     (root / "CheXpert-v1.0-small/train/patient00001/study2/view2_lateral.jpg").unlink()

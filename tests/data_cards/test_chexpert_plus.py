@@ -74,6 +74,15 @@ def test_a_study_keeps_its_report_where_images_are_missing(tmp_path):
     )
 
 
+def test_an_image_that_is_listed_twice_counts_once(tmp_path):
+    root = write_chexpert_plus(tmp_path)
+    write_table(root / TABLE, [*ROWS, ROWS[0]], COLUMNS)
+    listing = read_chexpert_plus(root)
+    assert [len(study["images"]) for study in listing.studies] == [2, 1, 1]
+    again = "train/patient00001/study1/view1_frontal.jpg: listed again in its study"
+    assert [str(skip) for skip in listing.skipped] == [again]
+
+
 @pytest.mark.parametrize(
     ("row", "expected"),
     [

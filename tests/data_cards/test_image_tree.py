@@ -62,3 +62,13 @@ def test_masks_are_paired_without_regard_to_case(tmp_path):
     masks = {"a.PNG": "m/a.PNG", "alone{0}.png": "m/alone{0}.png"}
     assert pair_masks(images, masks, ("i/{}", "m/{}"), skipped) == {"A.png": "m/a.PNG"}
     assert list(map(str, skipped)) == ["m/only.png: no such mask", "i/alone{0}.png: no such image"]
+
+
+def test_an_image_that_is_named_already_is_not_named_for_its_mask_too(tmp_path):
+    write_files(tmp_path, "m/a.png", "m/b.png", "i/b.png")
+    (tmp_path / "i/a.png").touch()
+    skipped: list[Skipped] = []
+    images = list_images(tmp_path / "i", tmp_path, skipped)
+    masks = list_images(tmp_path / "m", tmp_path, skipped)
+    pair_masks(images, masks, ("i/{}", "m/{}"), skipped)
+    assert list(map(str, skipped)) == ["i/a.png: empty file"]

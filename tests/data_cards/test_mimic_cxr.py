@@ -149,6 +149,17 @@ def test_every_missing_file_is_named(tmp_path):
     assert len(listing.studies) == 8
 
 
+def test_an_image_that_is_listed_twice_counts_once(tmp_path):
+    root = write_mimic(tmp_path)
+    table = root / "mimic-cxr-2.0.0-metadata.csv.gz"
+    lines = gzip.decompress(table.read_bytes()).splitlines(keepends=True)
+    table.write_bytes(gzip.compress(b"".join([*lines, lines[1]])))
+    listing = find_corpus("mimic_cxr").read(root)
+    assert [image["view"] for image in listing.studies[0]["images"]] == ["PA", "LATERAL"]
+    where = f"files/p10/p10000032/s50414267/{dicom_of(0)}.jpg"
+    assert [str(skip) for skip in listing.skipped] == [f"{where}: listed again in its study"]
+
+
 def test_a_report_of_a_patient_without_images_joins_no_part_twice(tmp_path):
     root = write_mimic(tmp_path)
     (root / folder_of(12000012) / "s59999999.txt").write_text("FINDINGS: Clear.")

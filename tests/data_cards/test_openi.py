@@ -75,6 +75,20 @@ def test_images_are_found_where_they_lie(tmp_path, folder):
     assert [found["path"] for found in study["images"]] == [str(image)]
 
 
+def test_images_that_are_missing_or_of_no_report_are_named(tmp_path):
+    write_report(tmp_path, 7)
+    folder = tmp_path / "NLMCXR_png"
+    folder.mkdir()
+    for name in ("CXR7_IM-0001-2001.PNG", "CXR8_IM-0008-1001.png", "Thumbs.db"):
+        (folder / name).write_bytes(b"png")
+    listing = read_openi(tmp_path)
+    assert len(listing.studies[0]["images"]) == 1
+    assert [str(skip) for skip in listing.skipped] == [
+        "CXR7_IM-0001-1001.png: no such image",
+        "NLMCXR_png/CXR8_IM-0008-1001.png: of no report",
+    ]
+
+
 def test_the_root_may_be_the_folder_of_reports(tmp_path):
     write_report(tmp_path, 7)
     above, inside = read_openi(tmp_path), read_openi(tmp_path / "ecgen-radiology")

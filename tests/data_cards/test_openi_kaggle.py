@@ -58,6 +58,15 @@ def test_the_tables_give_the_ids_and_texts_of_the_archive(tmp_path, inside):
     ]
 
 
+def test_an_image_that_is_listed_twice_counts_once(tmp_path):
+    root = write_kaggle(tmp_path)
+    table = root / "indiana_projections.csv"
+    table.write_text(table.read_text() + f"1,{IMAGES[1][1]},Lateral\n")
+    listing = find_corpus("openi").read(root)
+    assert len(listing.studies[0]["images"]) == 2
+    assert f"{IMAGES[1][1]}: listed again in its study" in map(str, listing.skipped)
+
+
 def test_an_image_outside_of_the_root_is_refused(tmp_path):
     root = write_kaggle(tmp_path / "root")
     table = root / "indiana_projections.csv"

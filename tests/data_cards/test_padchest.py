@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from data_cards.padchest import reader
@@ -99,6 +101,16 @@ def test_an_image_of_another_patient_than_its_study_is_left_out(tmp_path):
     ]
     assert [study["patient_id"] for study in listing.studies] == ["p8"]
     assert len(listing.studies[0]["images"]) == 1
+
+
+def test_the_table_may_be_packed_as_it_is_downloaded(tmp_path):
+    root = write_padchest(tmp_path)
+    studies = read_padchest(root).studies.to_list()
+    packed = root / f"{TABLE}.gz"
+    packed.write_bytes(gzip.compress((root / TABLE).read_bytes()))
+    assert read_padchest(root).studies.to_list() == studies, "both: the table that is unpacked"
+    (root / TABLE).unlink()
+    assert read_padchest(root).studies.to_list() == studies
 
 
 def test_a_missing_table_is_named(tmp_path):

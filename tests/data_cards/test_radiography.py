@@ -81,7 +81,6 @@ def test_missing_files_are_named_and_oddities_left_out(tmp_path, caplog):
     assert sorted(map(str, listing.skipped)) == [
         "COVID.metadata.xlsx: no such file; sources are not known",
         "COVID/masks/COVID-1.png: no such mask",
-        "Normal/images/Normal-2.png: in the metadata, and no such image",
         "Normal/images/Normal-2.png: no such image",
         "Normal/images: files of a type that is not read: .db (1)",
         "Normal/masks/COVID-1.png: no such mask",
