@@ -8,6 +8,7 @@ reader and labeler agree, hide from the second reader which items those are.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple
@@ -86,7 +87,7 @@ def needs_adjudication(item: Item, reads: Sequence[Read]) -> bool:
     return item.queue == "blind" and len(reads) > 1 and settle(item, reads) is None
 
 
-def plan_rereads(items: Sequence[Item], reads: Sequence[Read], seed: int) -> list[Reread]:
+def plan_rereads(items: Iterable[Item], reads: Iterable[Read], seed: int) -> list[Reread]:
     """Return every read that the blind queue needs beyond `Item.needed`, given the standing reads.
 
     For each conflict a `conflict` read and, among agreeing items of the same finding that nobody
@@ -95,55 +96,60 @@ def plan_rereads(items: Sequence[Item], reads: Sequence[Read], seed: int) -> lis
     other is left. Ask again after each read: what was asked for once is asked for again, done or
     not, in the same order, since decoys are drawn in the order of the reads by `seed`.
     """
-    by_id = {item.item_id: item for item in items if item.queue == "blind"}
-    of_item: dict[str, list[Read]] = {}
-    owed: dict[str, int] = {}
-    free: dict[str, list[tuple[bytes, str]]] = {}  # heaps: this runs after each read
-    found: dict[Reread, None] = {}
+    planner = RereadPlanner({item.item_id: item for item in items}, seed)
     for read in sorted(reads, key=lambda read: read.event):
-        item = by_id.get(read.item_id)
-        if item is None:
-            continue
-        earlier = of_item.setdefault(item.item_id, [])
+        planner.take(read)
+    return planner.list_called()
+
+
+class RereadPlanner:
+    """`plan_rereads` read by read: a reader waits for it after each key.
+
+    The reads must come in the order of their events; where one is undone, begin anew.
+    """
+
+    def __init__(self, items: Mapping[str, Item], seed: int) -> None:
+        self._items = items
+        self._seed = seed
+        self._of_item: dict[str, list[Read]] = {}
+        self._owed: Counter[str] = Counter()
+        self._free: dict[str, list[tuple[bytes, str]]] = {}  # heaps
+        self._called: dict[Reread, None] = {}
+
+    def take(self, read: Read) -> None:
+        """Take in the next read; those of the repair queue call for nothing."""
+        item = self._items.get(read.item_id)
+        if item is None or item.queue != "blind":
+            return
+        earlier = self._of_item.setdefault(item.item_id, [])
         earlier.append(read)
         if len(earlier) == 1 and item.needed < 2:
-            rank = _rank(seed, item.item_id)
-            _sort_first(item, (read.verdict, rank), owed, free, found)
+            self._sort_first(item, read.verdict)
         elif needs_adjudication(item, earlier):
-            found[Reread(item.item_id, "adjudication")] = None
-        _draw_decoy(item.finding, owed, free, found)
-    return list(found)
+            self._called[Reread(item.item_id, "adjudication")] = None
+        self._draw_decoy(item.finding)
+
+    def list_called(self) -> list[Reread]:
+        """Return what the reads so far call for, in the order in which they called for it."""
+        return list(self._called)
+
+    def _sort_first(self, item: Item, verdict: Verdict) -> None:
+        if is_conflict(item, verdict):
+            self._called[Reread(item.item_id, "conflict")] = None
+            self._owed[item.finding] += 1
+        elif verdict != "unclear":
+            ranked = (rank_item(self._seed, item.item_id), item.item_id)
+            heappush(self._free.setdefault(item.finding, []), ranked)
+
+    def _draw_decoy(self, finding: str) -> None:
+        waiting = self._free.get(finding, [])
+        while self._owed[finding] and waiting:
+            self._called[Reread(heappop(waiting)[1], "decoy")] = None
+            self._owed[finding] -= 1
 
 
-def _sort_first(
-    item: Item,
-    answer: tuple[Verdict, bytes],
-    owed: dict[str, int],
-    free: dict[str, list[tuple[bytes, str]]],
-    found: dict[Reread, None],
-) -> None:
-    verdict, rank = answer
-    if is_conflict(item, verdict):
-        found[Reread(item.item_id, "conflict")] = None
-        owed[item.finding] = owed.get(item.finding, 0) + 1
-    elif verdict != "unclear":
-        heappush(free.setdefault(item.finding, []), (rank, item.item_id))
-
-
-def _draw_decoy(
-    finding: str,
-    owed: dict[str, int],
-    free: dict[str, list[tuple[bytes, str]]],
-    found: dict[Reread, None],
-) -> None:
-    waiting = free.get(finding, [])
-    while owed.get(finding, 0) and waiting:
-        drawn = heappop(waiting)[1]
-        found[Reread(drawn, "decoy")] = None
-        owed[finding] -= 1
-
-
-def _rank(seed: int, item_id: str) -> bytes:
+def rank_item(seed: int, item_id: str) -> bytes:
+    """Return where an item stands in an order by chance, which nobody without the plan knows."""
     return hashlib.sha256(f"{seed}:{item_id}".encode()).digest()
 
 

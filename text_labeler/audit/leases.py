@@ -45,7 +45,7 @@ def hold_next(
         if row.reader != wish.reader:
             of_others.setdefault(row.item_id, []).append(row.purpose)
     taken = {*wish.skip, *(row.item_id for row in mine)}
-    for item in standing.list_open(wish.queue):
+    for item in standing.list_open(wish.queue, adjudicate=wish.adjudicate):
         if item.item_id in taken or standing.has_read(wish.reader, item.item_id):
             continue
         left = standing.list_purposes(item.item_id, of_others.get(item.item_id, ()))

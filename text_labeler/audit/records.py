@@ -125,8 +125,9 @@ class Assignment:
 class Progress:
     """How far a queue is, in reads as planned, and one reader's part of it.
 
-    Re-reads are left out of `planned` and `done`: a number that grew with a read would tell its
-    reader that it went against the labeler. mine: the reader's standing reads of every purpose.
+    Re-reads are left out of `planned`: a number that grew with a read would tell its reader that it
+    went against the labeler. `done` are reads of every purpose, at most `planned`: one that stood
+    still would tell the second reader of a re-read. mine: the reader's standing reads likewise.
     seconds: his median time per read, None before the first.
     """
 

@@ -7,10 +7,10 @@ the last one seen; every rule about who may read what is asked of it, on either 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from text_labeler.audit.conflicts import Reread, needs_adjudication, plan_rereads
+from text_labeler.audit.conflicts import Reread, RereadPlanner, needs_adjudication, rank_item
 from text_labeler.audit.events import Event
 from text_labeler.audit.records import Item, Purpose, Queue, Read
 
@@ -39,7 +39,15 @@ class Standing:
         self._undone: set[int] = set()
         self._of_item: dict[str, dict[int, Read]] = {}
         self._requests: dict[str, list[Request]] = {}
-        self._open = {item.item_id for item in ordered}
+        self._planner: RereadPlanner | None = None
+        self._of_reader: dict[tuple[str, Queue], dict[int, float]] = {}
+        self._planned: Counter[Queue] = Counter()
+        # The open items of each queue: by their rank where somebody has read them, else in order.
+        self._begun: dict[Queue, dict[str, bytes]] = {"blind": {}, "repair": {}}
+        self._fresh: dict[Queue, dict[str, int]] = {"blind": {}, "repair": {}}
+        for item in ordered:
+            self._planned[item.queue] += item.needed
+            self._fresh[item.queue][item.item_id] = item.place
 
     def apply(self, event: Event) -> None:
         """Take in the next event of the log."""
@@ -47,6 +55,9 @@ class Standing:
             read = _make_read(event, self.items[event.item_id or ""])
             self.reads[event.seq] = read
             self._of_item.setdefault(read.item_id, {})[event.seq] = read
+            self._of_reader.setdefault((read.reader, read.queue), {})[event.seq] = read.seconds
+            if self._planner is not None:
+                self._planner.take(read)
             self._look(read.item_id)
         elif event.kind == "reveal":
             self.revealed.add(event.body["read"])
@@ -72,13 +83,28 @@ class Standing:
         mine = (read for read in reversed(self.reads.values()) if read.reader == reader)
         return next(mine, None)
 
-    def list_open(self, queue: Queue) -> list[Item]:
-        """Return the items that still need a read, in published order."""
-        return [
-            item
-            for item in self.items.values()
-            if item.queue == queue and item.item_id in self._open
-        ]
+    def list_open(self, queue: Queue, *, adjudicate: bool = False) -> Iterator[Item]:
+        """Give the items that still need a read: those that were read, then the fresh ones.
+
+        Read ones come in an order by chance, whatever they are read again for: in the published
+        order a decoy, drawn among earlier items, would come before its conflict. Fresh ones come
+        in the published order; there are none to adjudicate.
+        """
+        begun = self._begun[queue]
+        for item_id in sorted(begun, key=begun.__getitem__):
+            yield self.items[item_id]
+        if not adjudicate:
+            for item_id in self._fresh[queue]:
+                yield self.items[item_id]
+
+    def count(self, queue: Queue) -> tuple[int, int]:
+        """Return a queue's reads as planned, and the blind or repair reads of all readers."""
+        readers = self._of_reader.items()
+        return self._planned[queue], sum(len(own) for key, own in readers if key[1] == queue)
+
+    def list_seconds(self, reader: str, queue: Queue) -> list[float]:
+        """Return how long each standing read of a reader took."""
+        return list(self._of_reader.get((reader, queue), {}).values())
 
     def list_purposes(self, item_id: str, held: Sequence[Purpose] = ()) -> list[Purpose]:
         """Return what an item still needs reads for, beside its reads and those held by others."""
@@ -93,9 +119,12 @@ class Standing:
 
     def plan_requests(self) -> list[Reread]:
         """Return the re-reads that the standing reads call for and the log doesn't ask for yet."""
+        if self._planner is None:
+            self._planner = RereadPlanner(self.items, self.seed)
+            for read in self.reads.values():
+                self._planner.take(read)
         asked = {request.reread for item_id in self._requests for request in self._valid(item_id)}
-        called = plan_rereads(list(self.items.values()), list(self.reads.values()), self.seed)
-        return [reread for reread in called if reread not in asked]
+        return [reread for reread in self._planner.list_called() if reread not in asked]
 
     def list_requests(self) -> list[Reread]:
         """Return the re-reads that the log asks for, read or not."""
@@ -125,14 +154,29 @@ class Standing:
     def _take_back(self, seq: int) -> None:
         read = self.reads.pop(seq)
         self._undone.add(seq)
+        self._planner = None  # decoys are drawn anew from the reads that are left
         del self._of_item[read.item_id][seq]
+        del self._of_reader[read.reader, read.queue][seq]
         self._look(read.item_id)
         for item_id, requests in self._requests.items():
             if any(request.cause == seq for request in requests):
                 self._look(item_id)
 
     def _look(self, item_id: str) -> None:
-        (self._open.add if self.list_purposes(item_id) else self._open.discard)(item_id)
+        """Put an item among the begun or the fresh ones, or take it out where it is done."""
+        item = self.items[item_id]
+        begun, fresh = self._begun[item.queue], self._fresh[item.queue]
+        if not self.list_purposes(item_id):
+            begun.pop(item_id, None)
+            fresh.pop(item_id, None)
+        elif self._of_item.get(item_id):
+            begun[item_id] = rank_item(self.seed, item_id)
+            fresh.pop(item_id, None)
+        elif item_id not in fresh:
+            begun.pop(item_id, None)
+            fresh[item_id] = item.place
+            ordered = sorted(fresh.items(), key=lambda pair: (pair[1], pair[0]))
+            self._fresh[item.queue] = dict(ordered)
 
 
 def _make_read(event: Event, item: Item) -> Read:

@@ -185,12 +185,9 @@ class AuditStore:
     def progress(self, reader: str, *, queue: Queue = "blind") -> Progress:
         """Say how far a queue is, and this reader with it."""
         with self._mirror.reading() as (_, standing):
-            planned = [item for item in standing.items.values() if item.queue == queue]
-            done = sum(min(item.needed, len(standing.reads_of(item.item_id))) for item in planned)
-            reads = standing.reads.values()
-            mine = [read for read in reads if read.queue == queue and read.reader == reader]
-        pace = median(read.seconds for read in mine) if mine else None
-        return Progress(sum(item.needed for item in planned), done, len(mine), pace)
+            planned, read = standing.count(queue)
+            mine = standing.list_seconds(reader, queue)
+        return Progress(planned, min(planned, read), len(mine), median(mine) if mine else None)
 
     def events(self) -> list[Event]:
         """Return the whole log."""

@@ -23,11 +23,11 @@ def test_a_conflict_is_read_again_among_decoys_by_another(store):
     read_next(store, "anna", "absent")
     assert store.rereads() == [Reread("item-1", "conflict"), Reread("item-0", "decoy")]
     assert read_all(store, "anna") == 4, "never by the first reader"
-    asked = [store.claim("ben", queue="blind", skip=skip) for skip in ([], ["item-0"])]
-    assert [(given.item.item_id, given.purpose) for given in asked] == [
+    asked = [store.claim("ben", queue="blind", skip=skip) for skip in ([], ["item-0"], ["item-1"])]
+    assert {(given.item.item_id, given.purpose) for given in asked} == {
         ("item-0", "decoy"),
         ("item-1", "conflict"),
-    ]
+    }
     assert read_all(store, "ben") == 2
     assert read_all(store, "cleo") == 0
 
@@ -38,6 +38,26 @@ def test_progress_does_not_tell_a_reader_of_his_conflicts(store):
     read_next(store, "anna", "absent")
     assert store.rereads() != []
     assert store.progress("anna") == agreeing
+
+
+def test_neither_order_nor_progress_tells_a_second_reader_what_he_reads_again(place):
+    with plant(place, plant_items(40)) as store:
+        for verdict in ["present"] * 20 + ["absent"] * 20:
+            read_next(store, "anna", verdict)
+        read_all(store, "ben")
+        purposes = [read.purpose for read in store.reads()][40:]
+        assert sorted(purposes) == ["conflict"] * 20 + ["decoy"] * 20
+        assert 5 < purposes[:20].count("conflict") < 15, "not the decoys first, as published"
+
+
+def test_progress_grows_with_every_read_alike(store):
+    read_next(store, "anna")
+    read_next(store, "anna", "absent")
+    seen = [store.progress("ben").done]
+    while read_next(store, "ben"):
+        seen.append(store.progress("ben").done)
+    assert {read.purpose for read in store.reads()} == {"first", "conflict", "decoy"}
+    assert seen == [2, 3, 4, 5, 6, 6, 6], "never more than planned"
 
 
 def test_a_reread_is_dropped_when_its_cause_is_undone_before_anybody_read_it(store):
