@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from text_labeler.audit.records import Assignment, AuditError, Purpose, Queue
+from text_labeler.audit.records import Assignment, AuditError, Item, Purpose, Queue
 from text_labeler.audit.standing import Standing
 from text_labeler.audit.tables import LEASES
 
@@ -64,6 +64,17 @@ def hold_again(
     read: item id, reader and purpose.
     """
     _write(connection, _Row(*read, turn=-now), until)
+
+
+def was_given(
+    connection: sa.Connection, standing: Standing, items: Sequence[Item], reader: str
+) -> bool:
+    """Whether a reader has read any of these items, or was given it, be the hold over or not."""
+    if any(standing.has_read(reader, item.item_id) for item in items):
+        return True
+    ids = [item.item_id for item in items]
+    held = sa.select(LEASES.c.item_id).where(LEASES.c.reader == reader, LEASES.c.item_id.in_(ids))
+    return bool(ids) and connection.execute(held).first() is not None
 
 
 def find_purpose(

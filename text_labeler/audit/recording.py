@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from text_labeler.audit.accounts import check_right
 from text_labeler.audit.answers import check_answer
 from text_labeler.audit.events import STORE, Draft, Event, append, find_event
-from text_labeler.audit.leases import find_purpose, hold_again, release
+from text_labeler.audit.leases import find_purpose, hold_again, release, was_given
 from text_labeler.audit.records import Answer, AuditError, Item, PastRead
 from text_labeler.audit.standing import Standing
 
@@ -67,6 +67,9 @@ def undo_last(connection: sa.Connection, standing: Standing, sent: Sent, *, unti
         raise AuditError("there is no read of this reader to undo")
     if read.event in standing.revealed:
         raise AuditError("the labeler's side of the last read was shown: it can't be undone")
+    repairs = [item for item in standing.items_of(read.study_id) if item.queue == "repair"]
+    if read.queue == "blind" and was_given(connection, standing, repairs, sent.reader):
+        raise AuditError("the repair queue showed the labels of this report: it can't be undone")
     draft = Draft(sent.reader, "undo", sent.idem, read.item_id, supersedes=read.event)
     event = append(connection, draft, sent.now)
     held = (read.item_id, sent.reader, read.purpose)
@@ -93,6 +96,10 @@ def tell_past(event: Event, standing: Standing) -> PastRead:
     )
 
 
+_SAID = ("verdict", "note", "flags", "error_class")
+"""What an answer is; the seconds of one that is sent again may be others."""
+
+
 def _find_sent(connection: sa.Connection, draft: Draft) -> Event | None:
     """Return the event that was sent before with the same key; refuse a key of something else."""
     before = find_event(connection, draft.idem)
@@ -101,7 +108,7 @@ def _find_sent(connection: sa.Connection, draft: Draft) -> Event | None:
     is_same = (before.kind, before.reader) == (draft.kind, draft.reader)
     if draft.kind == "read":
         is_same = is_same and before.item_id == draft.item_id
-        is_same = is_same and before.body["verdict"] == draft.body["verdict"]
+        is_same = is_same and all(before.body[part] == draft.body[part] for part in _SAID)
     if not is_same:
         raise AuditError("this key was recorded already with another answer; undo changes it")
     return before

@@ -5,8 +5,10 @@ A read that could be undone after that would be no blind read any more: the stor
 
 from __future__ import annotations
 
-from text_labeler.audit.events import Draft, append, find_event
+from text_labeler.audit.events import Draft, append
+from text_labeler.audit.recording import find_item
 from text_labeler.audit.records import AuditError, Read
+from text_labeler.audit.standing import Standing
 from text_labeler.audit.store import AuditStore
 
 
@@ -16,17 +18,18 @@ def reveal(store: AuditStore, reader: str, item_id: str) -> Read:
     Nothing is logged for the repair queue, which is not blind. Raises AuditError where no read of
     his stands, and where `must_stay_blind` says so.
     """
-    own = next((read for read in store.reads_of(item_id) if read.reader == reader), None)
-    if own is None:
-        raise AuditError("the labeler's side is shown after the read, and only to its reader")
-    if must_stay_blind(store, reader, own.study_id):
-        raise AuditError("this report is still to be read blind; its labels stay hidden until then")
-    if own.queue == "blind":
-        with store.database.writing() as connection:
-            key = _key(reader, own.event)
-            if find_event(connection, key) is None:
-                draft = Draft(reader, "reveal", key, item_id, {"read": own.event})
-                append(connection, draft, store.clock())
+    with store.mirror.writing() as (connection, standing):
+        reads = standing.reads_of(find_item(standing, item_id).item_id)
+        own = next((read for read in reads if read.reader == reader), None)
+        if own is None:
+            raise AuditError("the labeler's side is shown after the read, and only to its reader")
+        if _is_blind(standing, reader, own.study_id):
+            raise AuditError(
+                "this report is still to be read blind; its labels stay hidden until then"
+            )
+        if own.queue == "blind" and own.event not in standing.revealed:
+            draft = Draft(reader, "reveal", _key(reader, own.event), item_id, {"read": own.event})
+            standing.apply(append(connection, draft, store.clock()))
     return own
 
 
@@ -35,10 +38,14 @@ def must_stay_blind(store: AuditStore, reader: str, study_id: str) -> bool:
 
     What is marked for one finding speaks of the others, and the repair queue shows labels at once.
     """
-    mine = {read.item_id for read in store.reads() if read.reader == reader}
+    with store.mirror.reading() as (_, standing):
+        return _is_blind(standing, reader, study_id)
+
+
+def _is_blind(standing: Standing, reader: str, study_id: str) -> bool:
     return any(
-        item.study_id == study_id and item.queue == "blind" and item.item_id not in mine
-        for item in store.items()
+        item.queue == "blind" and not standing.has_read(reader, item.item_id)
+        for item in standing.items_of(study_id)
     )
 
 

@@ -42,12 +42,14 @@ class Standing:
         self._planner: RereadPlanner | None = None
         self._of_reader: dict[tuple[str, Queue], dict[int, float]] = {}
         self._planned: Counter[Queue] = Counter()
+        self._of_study: dict[str, list[Item]] = {}
         # The open items of each queue: by their rank where somebody has read them, else in order.
         self._begun: dict[Queue, dict[str, bytes]] = {"blind": {}, "repair": {}}
         self._fresh: dict[Queue, dict[str, int]] = {"blind": {}, "repair": {}}
         for item in ordered:
             self._planned[item.queue] += item.needed
             self._fresh[item.queue][item.item_id] = item.place
+            self._of_study.setdefault(item.study_id, []).append(item)
 
     def apply(self, event: Event) -> None:
         """Take in the next event of the log."""
@@ -69,6 +71,10 @@ class Standing:
             self._requests.setdefault(reread.item_id, []).append(request)
             self._look(reread.item_id)
         self.seq = event.seq
+
+    def items_of(self, study_id: str) -> list[Item]:
+        """Return the items of a study, of both queues."""
+        return self._of_study.get(study_id, [])
 
     def reads_of(self, item_id: str) -> list[Read]:
         """Return an item's standing reads in the order in which they were made."""

@@ -75,7 +75,7 @@ class AuditStore:
         self.clock = clock
         self.lease_seconds = lease_seconds
         self.accounts = Accounts(database, clock)
-        self._mirror = Mirror(database)
+        self.mirror = Mirror(database)
 
     @classmethod
     def create(cls, place: str | Path) -> AuditStore:
@@ -91,7 +91,7 @@ class AuditStore:
         self, plan_json: str, items: Sequence[Item], documents: Iterable[Document]
     ) -> Event:
         """Store the one plan of this audit, with what is to be read, and log their hashes."""
-        with self._mirror.writing() as (connection, _):
+        with self.mirror.writing() as (connection, _):
             body = plan_store.write_plan(connection, plan_json, items, documents)
             draft = Draft(reader=STORE, kind="plan", idem="plan", body=body)
             return append(connection, draft, self.clock())
@@ -106,12 +106,12 @@ class AuditStore:
 
     def items(self) -> list[Item]:
         """Return all items in their published order."""
-        with self._mirror.reading() as (_, standing):
+        with self.mirror.reading() as (_, standing):
             return list(standing.items.values())
 
     def item(self, item_id: str) -> Item:
         """Return one item; raises AuditError for an id that the plan doesn't have."""
-        with self._mirror.reading() as (_, standing):
+        with self.mirror.reading() as (_, standing):
             return find_item(standing, item_id)
 
     def document(self, study_id: str) -> Document:
@@ -137,7 +137,7 @@ class AuditStore:
         if not reader or reader == STORE:
             raise AuditError(f"a reader needs a name, and another than {STORE!r}")
         wish = Wish(reader, queue, adjudicate, skip)
-        with self._mirror.writing() as (connection, standing):
+        with self.mirror.writing() as (connection, standing):
             check_right(connection, reader, "adjudicate" if adjudicate else "read")
             now = self.clock()
             until = now + self.lease_seconds
@@ -148,7 +148,7 @@ class AuditStore:
 
         idem: names the press of a key; the same answer sent again with it is the same event.
         """
-        with self._mirror.writing() as (connection, standing):
+        with self.mirror.writing() as (connection, standing):
             sent = Sent(reader, f"{reader}/{idem}", self.clock())
             return record_answer(connection, standing, sent, find_item(standing, item_id), answer)
 
@@ -157,34 +157,34 @@ class AuditStore:
 
         The item is held for him again and comes first. Called again it goes further back.
         """
-        with self._mirror.writing() as (connection, standing):
+        with self.mirror.writing() as (connection, standing):
             sent = Sent(reader, f"{reader}/{idem}", self.clock())
             return undo_last(connection, standing, sent, until=self.clock() + self.lease_seconds)
 
     def reads(self) -> list[Read]:
         """Return the reads that stand, of both queues, in the order in which they were made."""
-        with self._mirror.reading() as (_, standing):
+        with self.mirror.reading() as (_, standing):
             return list(standing.reads.values())
 
     def reads_of(self, item_id: str) -> list[Read]:
         """Return the standing reads of one item: for an adjudicator, never for a blind reader."""
-        with self._mirror.reading() as (_, standing):
+        with self.mirror.reading() as (_, standing):
             return standing.reads_of(find_item(standing, item_id).item_id)
 
     def rereads(self) -> list[Reread]:
         """Return the re-reads asked for so far, read or not: for the lead, never for a reader."""
-        with self._mirror.reading() as (_, standing):
+        with self.mirror.reading() as (_, standing):
             return standing.list_requests()
 
     def history(self, reader: str, n: int) -> list[PastRead]:
         """Return a reader's last `n` reads, the latest first, with those that he undid."""
-        with self._mirror.reading() as (connection, standing):
+        with self.mirror.reading() as (connection, standing):
             events = read_events(connection, reader=reader, kind="read", last=n)
             return [tell_past(event, standing) for event in reversed(events)]
 
     def progress(self, reader: str, *, queue: Queue = "blind") -> Progress:
         """Say how far a queue is, and this reader with it."""
-        with self._mirror.reading() as (_, standing):
+        with self.mirror.reading() as (_, standing):
             planned, read = standing.count(queue)
             mine = standing.list_seconds(reader, queue)
         return Progress(planned, min(planned, read), len(mine), median(mine) if mine else None)
@@ -196,7 +196,7 @@ class AuditStore:
 
     def snapshot(self) -> Snapshot:
         """Return items, standing reads and log of one moment; `verify` checks the chain."""
-        with self._mirror.reading() as (connection, standing):
+        with self.mirror.reading() as (connection, standing):
             events = read_events(connection)[: standing.seq]
             return Snapshot(list(standing.items.values()), list(standing.reads.values()), events)
 

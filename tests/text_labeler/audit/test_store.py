@@ -62,9 +62,14 @@ def test_a_key_pressed_twice_is_one_event(store):
     store.claim("anna", queue="blind")
     first = store.record("anna", "item-0", Answer("present", 1.5, "clear"), idem="key")
     assert store.record("anna", "item-0", Answer("present", 1.5, "clear"), idem="key") == first
-    assert store.record("anna", "item-0", Answer("present", 1.9), idem="key") == first
-    with pytest.raises(AuditError, match="recorded already with another answer"):
-        store.record("anna", "item-0", Answer("absent"), idem="key")
+    assert store.record("anna", "item-0", Answer("present", 1.9, "clear"), idem="key") == first
+    for other in (
+        Answer("absent", 1.5, "clear"),
+        Answer("present"),
+        Answer("present", flags=("x",)),
+    ):
+        with pytest.raises(AuditError, match="recorded already with another answer"):
+            store.record("anna", "item-0", other, idem="key")
     # The same key of another reader is another key.
     store.claim("ben", queue="blind")
     assert store.record("ben", "item-1", Answer("present"), idem="key").seq > first.seq

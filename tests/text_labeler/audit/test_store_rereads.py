@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -164,3 +165,30 @@ def test_a_read_is_final_once_the_labelers_side_was_shown(store):
             store.undo("anna", idem="undo")
     read_next(store, "anna")
     assert store.undo("anna", idem="undo").item_id == "item-2"
+
+
+def test_a_blind_read_is_final_once_the_repair_queue_showed_the_report(place):
+    (item,) = plant_items(1)
+    repair = dataclasses.replace(item, item_id="repair-0", finding="Fracture", queue="repair")
+    with plant(place, [item, repair]) as store:
+        read_next(store, "anna")
+        store.claim("anna", queue="repair")
+        for _ in range(2):
+            with pytest.raises(AuditError, match="repair queue showed the labels"):
+                store.undo("anna", idem="undo")
+        read_next(store, "anna", queue="repair")
+        assert store.undo("anna", idem="undo").item_id == "repair-0"
+        with pytest.raises(AuditError, match="repair queue showed the labels"):
+            store.undo("anna", idem="further")
+
+
+def test_a_read_is_either_shown_or_undone_never_both(place):
+    with plant(place, plant_items(30)) as store, ThreadPoolExecutor(2) as threads:
+        for number in range(30):
+            item_id = read_next(store, "anna").item_id
+            tasks = [
+                threads.submit(reveal, store, "anna", item_id),
+                threads.submit(store.undo, "anna", idem=f"undo-{number}"),
+            ]
+            refused = [task.exception() for task in tasks]
+            assert [type(error) for error in refused if error] == [AuditError], number
