@@ -28,14 +28,16 @@ Kind = Literal[
     "reference",
     "transition",
     "image cache",
+    "mask cache",
     "weights",
     "run",
     "predictions",
     "evaluation",
     "grader",
+    "model",
 ]
 """A label file is another's output in CSV; a label table is Kerley's, with a manifest; a reference
-is what images show, which a run is held against."""
+is what images show, which a run is held against; a model is a classifier or a segmenter."""
 
 
 Plain = bool | int | float | str

@@ -52,15 +52,9 @@ def record_run(place: RunPlace) -> Lineage:
         node = trace.nodes[name]
         trace.nodes[name] = node.model_copy(update={"counts": node.counts | more})
     own = trace.nodes[run_hash(place.hashes)]
-    facts = own.facts | {
-        "kerley": version("kerley"),
-        "git": _find_revision(),
-        "resumed with": describe_accepted(place.folder.read_accepted()),
-    }
-    trace.nodes[own.hash] = own.model_copy(
-        update={"facts": {k: v for k, v in facts.items() if v}, "created": _now()}
-    )
-    return _write(place.folder, trace.lineage())
+    facts = own.facts | describe_start(place.folder)
+    trace.nodes[own.hash] = own.model_copy(update={"facts": facts, "created": tell_now()})
+    return write_lineage(place.folder, trace.lineage())
 
 
 def add_predictions(place: RunPlace) -> Lineage:
@@ -79,16 +73,16 @@ def add_predictions(place: RunPlace) -> Lineage:
         name=place.folder.predictions.name,
         hash=hash_file(place.folder.predictions),
         counts={"images": len(place.prepared.rows("validate")) + len(place.prepared.rows("test"))},
-        created=_now(),
+        created=tell_now(),
         parents=tuple(parents),
     )
-    return _keep(lineage, Lineage(nodes=(*nodes, predictions)))
+    return keep_known(lineage, Lineage(nodes=(*nodes, predictions)))
 
 
 def record_grader(folder: RunFolder, lineage: Lineage) -> Lineage:
     """Write a lineage, with the grader that was made from its predictions, to `lineage.json`."""
     whole = Lineage(nodes=(*lineage.nodes, grader_node(folder.grader, lineage)))
-    return _write(folder, _keep(read_lineage(folder), whole))
+    return write_lineage(folder, keep_known(read_lineage(folder), whole))
 
 
 def grader_node(grader: Path, lineage: Lineage | None) -> LineageNode:
@@ -104,7 +98,7 @@ def grader_node(grader: Path, lineage: Lineage | None) -> LineageNode:
         name=grader.resolve().name,
         hash=seen,
         counts={"findings": len(card.findings)},
-        created=_date_of(grader / WEIGHTS_NAME),
+        created=date_file(grader / WEIGHTS_NAME),
         parents=tuple(parents),
     )
 
@@ -125,7 +119,7 @@ def trace_run(settings: RunSettings, folder: RunFolder, hashes: Mapping[str, str
         name=cache.name,
         hash=hashes["images"],
         facts=decoded,
-        created=_date_of(cache / "manifest.json"),
+        created=date_file(cache / "manifest.json"),
         parents=(corpus.hash,),
     )
     parents = [labels, trace.add(node, cache)]
@@ -174,13 +168,24 @@ def read_lineage(folder: RunFolder) -> Lineage:
         raise LineageError(f"{folder.lineage}: not the lineage of a run: {error}") from error
 
 
-def _keep(before: Lineage, lineage: Lineage) -> Lineage:
-    """Leave things of the same hash as they were first described, with their dates."""
-    known = {(node.kind, node.hash): node for node in before.nodes}
-    return Lineage(nodes=tuple(known.get((n.kind, n.hash), n) for n in lineage.nodes))
+def describe_start(folder: RunFolder) -> dict[str, str]:
+    """Say which Kerley began a run, and with what it was gone on."""
+    facts = {
+        "kerley": version("kerley"),
+        "git": _find_revision(),
+        "resumed with": describe_accepted(folder.read_accepted()),
+    }
+    return {name: said for name, said in facts.items() if said}
 
 
-def _write(folder: RunFolder, lineage: Lineage) -> Lineage:
+def keep_known(before: Lineage, lineage: Lineage) -> Lineage:
+    """Leave what has the same hash and parents as it was first described, with its date."""
+    known = {(node.kind, node.hash, node.parents): node for node in before.nodes}
+    return Lineage(nodes=tuple(known.get((n.kind, n.hash, n.parents), n) for n in lineage.nodes))
+
+
+def write_lineage(folder: RunFolder, lineage: Lineage) -> Lineage:
+    """Write `lineage.json` atomically; return the lineage."""
     write_text(folder.lineage, lineage.model_dump_json(indent=2) + "\n")
     return lineage
 
@@ -190,11 +195,13 @@ def _up_to(lineage: Lineage, own: str) -> tuple[LineageNode, ...]:
     return lineage.nodes[: last + 1]
 
 
-def _now() -> str:
+def tell_now() -> str:
+    """Give the time as it stands in a lineage."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _date_of(file: Path) -> str:
+def date_file(file: Path) -> str:
+    """Give when a file was written, "" where it is not there."""
     try:
         changed = file.stat().st_mtime
     except OSError:

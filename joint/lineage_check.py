@@ -17,8 +17,8 @@ from joint.lineage_found import Found
 def check_lineage(found: Found, *, whole: bool = False) -> dict[str, str]:
     """Give AS_IT_WAS, CHANGED or NOT_FOUND by hash, for every node.
 
-    Corpora are listed anew and files hashed. Of an image cache only manifest and index are read,
-    unless it is to be read whole.
+    Corpora are listed anew and files hashed. Of caches only manifest and index are read, unless
+    they are to be read whole.
     """
     return {
         node.hash: _check(node, found.places.get(node.hash), whole=whole)
@@ -35,6 +35,8 @@ def _check(node: LineageNode, place: Path | None, *, whole: bool) -> str:
         return NOT_FOUND
     if node.kind == "image cache":
         return _check_cache(node, place, whole=whole)
+    if node.kind == "mask cache":
+        return _check_masks(node, place, whole=whole)
     return CHECKS.get(node.kind, find_change)(node, place)
 
 
@@ -70,14 +72,27 @@ def _check_cache(node: LineageNode, place: Path, *, whole: bool) -> str:
     return AS_IT_WAS if is_same else CHANGED
 
 
+def _check_masks(node: LineageNode, place: Path, *, whole: bool) -> str:
+    from vision.segmentation.mask_cache import MASKS_NAME, MaskCache
+
+    try:
+        is_same = MaskCache(place).content_hash == node.hash
+    except (OSError, ValueError, KeyError):  # a part is gone, or is no JSON or array any more
+        return CHANGED
+    if is_same and whole:
+        is_same = hash_file(place / MASKS_NAME) == node.hash
+    return AS_IT_WAS if is_same else CHANGED
+
+
 def _check_run(node: LineageNode, place: Path) -> str:
+    from joint.image_runs.folder import read_any_settings
     from joint.run_folder import RunFolder
     from joint.training.settings import hash_training
 
     folder = RunFolder(place)
     if not folder.settings_file.is_file():
         return NOT_FOUND
-    is_same = hash_training(folder.read_settings()) == node.facts.get("settings")
+    is_same = hash_training(read_any_settings(folder)) == node.facts.get("settings")
     return AS_IT_WAS if is_same else CHANGED
 
 
@@ -110,8 +125,20 @@ def _check_grader(node: LineageNode, place: Path) -> str:
     return AS_IT_WAS if hash_file(place / WEIGHTS_NAME) == node.hash else CHANGED
 
 
+def _check_model(node: LineageNode, place: Path) -> str:
+    from joint.image_runs.model_cards import read_any_card
+    from vision.classification.model_folder import ModelFolderError
+
+    try:
+        is_same = read_any_card(place).weights_sha256 == node.hash
+    except ModelFolderError:
+        return CHANGED
+    return AS_IT_WAS if is_same else CHANGED
+
+
 CHECKS: Mapping[str, Callable[[LineageNode, Path], str]] = {
     "run": _check_run,
     "transition": _check_transition,
     "grader": _check_grader,
+    "model": _check_model,
 }

@@ -12,8 +12,8 @@ def lineage(
     given: Annotated[
         Path,
         typer.Argument(
-            metavar="RUN|GRADER|LABELS.parquet",
-            help="A run folder, a grader folder or a label table.",
+            metavar="RUN|MODEL|LABELS.parquet",
+            help="A run folder, the folder of its grader or model, or a label table.",
             show_default=False,
         ),
     ],
@@ -24,11 +24,11 @@ def lineage(
     check: Annotated[
         bool,
         typer.Option(
-            "--check", help="Read the image cache whole too; exit code 1 when anything has changed."
+            "--check", help="Read caches whole too; exit code 1 when anything has changed."
         ),
     ] = False,
 ) -> None:
-    """Show what a run, a grader or a label table was made from, by hash, back to the corpora.
+    """Show what a run, a model or a label table was made from, by hash, back to the corpora.
 
     Each thing that lies on this machine is compared with its hash: as it was, changed since, or
     not found here.

@@ -32,6 +32,7 @@ COLOURS: Mapping[str, str] = {
     "reference": SERIES_COLOURS[3],
     "transition": SERIES_COLOURS[3],
     "image cache": SERIES_COLOURS[2],
+    "mask cache": SERIES_COLOURS[2],
 }
 """By what they hold; runs, and what comes of them, are orange."""
 ENDINGS = (".svg", ".png")

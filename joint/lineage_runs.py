@@ -8,11 +8,13 @@ from typing import Any
 
 from data_cards.lineage import Kind, Lineage, LineageError, LineageNode
 from data_cards.lineage_tables import Trace, trace_table
+from joint.image_runs.folder import is_image_run
 from joint.lineage import UNPLACED, grader_node, read_lineage, run_hash, trace_run
 from joint.lineage_found import Found
 from joint.prepare import name_cache, name_labels
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings, TableLabels
+from joint.training.settings import TrainingSettings
 from vision.grader_card import CARD_NAME, read_card
 from vision.report_to_image import ForwardCorrection
 
@@ -31,6 +33,10 @@ REBUILT = (
 def find_of_run(path: Path) -> Found:
     """Find the lineage of a run folder; raises as `find_lineage`."""
     folder = RunFolder(path)
+    if is_image_run(folder):
+        from joint.image_runs.lineage_places import find_of_image_run
+
+        return find_of_image_run(path)
     settings = _anchor(folder.read_settings(), folder)
     if folder.lineage.is_file():
         lineage = read_lineage(folder)
@@ -119,13 +125,17 @@ def find_reads(lineage: Lineage, folder: Path) -> dict[str, Path]:
     return {own: file for own, file in beside.items() if file.is_file()}
 
 
-def _anchor(settings: RunSettings, folder: RunFolder) -> RunSettings:
-    """Make the settings' paths absolute: they are relative to where the run was started."""
+def find_base(settings: TrainingSettings, folder: RunFolder) -> Path:
+    """Give the folder that a run was started in, from where it lies; else where we are now."""
     base, out = folder.path.resolve(), settings.out / settings.name
     if not out.is_absolute() and base.parts[-len(out.parts) :] == out.parts:
-        base = base.parents[len(out.parts) - 1]
-    else:
-        base = Path.cwd()
+        return base.parents[len(out.parts) - 1]
+    return Path.cwd()
+
+
+def _anchor(settings: RunSettings, folder: RunFolder) -> RunSettings:
+    """Make the settings' paths absolute: they are relative to where the run was started."""
+    base = find_base(settings, folder)
     data, evaluation, task = settings.data, settings.evaluation, settings.task
     moved: dict[str, Any] = {"root": base / data.root, "work": base / data.work}
     if isinstance(data.labels, TableLabels):

@@ -12,18 +12,19 @@ from data_cards.lineage_tables import NO_MANIFEST, Trace, read_any_manifest, tra
 from joint.lineage_found import Found
 
 SETTINGS_NAME = "settings.yaml"
-PREDICTIONS_NAME = "predictions.parquet"
+PREDICTIONS_NAMES = {"predictions.parquet", "predictions.csv"}
 CARD_NAME = "grader.json"
+MODEL_NAMES = ("classifier.json", "segmenter.json")
 """By these a folder is known; the modules that write them are too slow to import for a table."""
 
 
 def find_lineage(given: Path) -> Found:
-    """Find the lineage of a run folder, a grader folder or a label table.
+    """Find the lineage of a run folder, a grader's or another model's, or a label table.
 
     Raises LineageError where none of these lies, or nothing there says what it was made from;
-    GraderError and RunFolderError for a damaged grader or run.
+    GraderError, ModelFolderError and RunFolderError for damaged ones.
     """
-    is_predictions = given.name == PREDICTIONS_NAME and (given.parent / SETTINGS_NAME).is_file()
+    is_predictions = given.name in PREDICTIONS_NAMES and (given.parent / SETTINGS_NAME).is_file()
     if given.is_file() and not is_predictions:
         return _find_of_table(given)
     home = given.parent if is_predictions else given
@@ -31,14 +32,18 @@ def find_lineage(given: Path) -> Found:
         from joint.lineage_runs import find_of_grader
 
         return find_of_grader(home)
+    if any((home / name).is_file() for name in MODEL_NAMES):
+        from joint.image_runs.lineage_places import find_of_model
+
+        return find_of_model(home)
     if (home / SETTINGS_NAME).is_file():
         from joint.lineage_runs import find_of_run
 
         return find_of_run(home)
-    what = "neither run nor grader lies there" if given.is_dir() else "no such file or folder"
+    what = "neither run nor model lies there" if given.is_dir() else "no such file or folder"
     raise LineageError(
-        f"{given}: {what}; expected a run folder ({SETTINGS_NAME}), a grader folder ({CARD_NAME})"
-        " or a label table (Parquet)"
+        f"{given}: {what}; expected a run folder ({SETTINGS_NAME}), a model's folder"
+        f" ({CARD_NAME}, {', '.join(MODEL_NAMES)}) or a label table (Parquet)"
     )
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from joint.image_runs.folder import read_any_settings
 from joint.lineage import read_lineage
 from joint.run_folder import RunFolder
 from joint.tracking_artifacts import ALIAS_DIGITS
@@ -36,7 +37,7 @@ def sync_run(path: Path, server: Server | None = None) -> Sent:
     tests; else the one that wandb finds. Raises SyncError, RunFolderError or LineageError.
     """
     folder = RunFolder(path)
-    settings, home = folder.read_settings(), path.resolve()
+    settings, home = read_any_settings(folder), path.resolve()
     id_file = home / "wandb" / "run_id"
     if not id_file.is_file():
         raise SyncError(f"{path}: has no mirror to send; it ran with tracking.wandb=disabled")

@@ -22,6 +22,7 @@ JOB_OF_KIND: Mapping[str, Job] = {
     "label table": "mine",
     "transition": "audit",
     "image cache": "cache",
+    "mask cache": "cache",
 }
 ALIAS_DIGITS = 12
 PUBLIC_FACTS = frozenset({"size", "storage", "kerley"})

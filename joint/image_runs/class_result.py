@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from configs.files import write_atomically
+from data_cards.lineage import Lineage
 from joint.html_report import format_cell
 from joint.image_runs.class_card import ClassFacts, write_class_card
 from joint.image_runs.class_scores import ScoredSet, score_sets, tabulate_predictions
 from joint.image_runs.class_trust import describe_checks, examine_classes
 from joint.image_runs.kinds import ImageRunPlace, TrainedImages
+from joint.image_runs.lineage import add_predictions, record_model
 from joint.metrics_log import MetricsLog
 from vision.classification.calibration import fit_class_temperature
 from vision.classification.classifier import Classifier
@@ -58,8 +60,10 @@ def finish_classification(trained: TrainedImages) -> list[str]:
     numbers = {name: value and value.value for name, value in sets["test"].scores.items()}
     session.record("evaluate", trained.step, numbers | {"temperature": temperature})
     if session.accelerator.is_main_process:
-        classifier = save_classifier(place, trained.weights, temperature)
         _write_files(place, probabilities, sets)
+        lineage = add_predictions(place)
+        classifier = save_classifier(place, trained.weights, temperature, lineage)
+        record_model(place, lineage)
         classifier.network.to(session.accelerator.device)
         trust = examine_classes(place, classifier, sets) if settings.evaluation.trust else None
         write_class_card(place, ClassFacts(sets, temperature, trust))
@@ -68,7 +72,7 @@ def finish_classification(trained: TrainedImages) -> list[str]:
 
 
 def save_classifier(
-    place: ImageRunPlace, weights: Mapping[str, Tensor], temperature: float
+    place: ImageRunPlace, weights: Mapping[str, Tensor], temperature: float, lineage: Lineage
 ) -> Classifier:
     """Write `model/` from the weights of the whole network; return what `kerley classify` loads."""
     task = place.settings.classification
@@ -82,6 +86,7 @@ def save_classifier(
         temperature=temperature,
         gate=place.settings.evaluation.gate,
         provenance=dict(place.hashes),
+        lineage=lineage,
     )
     classifier.save(place.folder.model)
     return classifier

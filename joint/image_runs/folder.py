@@ -8,7 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from configs.files import write_atomically
+from configs.settings import load_settings, peek_setting
+from joint.image_runs.settings import ImageRunSettings
 from joint.run_folder import RunFolder
+from joint.training.settings import IMAGE_TASKS, TrainingSettings
 
 
 class ImageRunFolder(RunFolder):
@@ -29,3 +32,16 @@ class ImageRunFolder(RunFolder):
         table = pd.DataFrame(list(skipped), columns=["path", "reason"])
         with write_atomically(self.left_out) as temporary:
             table.to_csv(temporary, index=False)
+
+
+def is_image_run(folder: RunFolder) -> bool:
+    """Say whether a run of images alone lies there."""
+    has_settings = folder.settings_file.is_file()
+    return has_settings and peek_setting(folder.settings_file, (), "task.kind") in IMAGE_TASKS
+
+
+def read_any_settings(folder: RunFolder) -> TrainingSettings:
+    """Read the settings of a run of any task; raises RunFolderError where no run lies."""
+    if is_image_run(folder):
+        return load_settings(ImageRunSettings, folder.settings_file)
+    return folder.read_settings()

@@ -9,8 +9,10 @@ import pandas as pd
 from torch import Tensor
 
 from configs.files import write_atomically
+from data_cards.lineage import Lineage
 from joint.html_report import format_cell
 from joint.image_runs.kinds import ImageRunPlace, TrainedImages
+from joint.image_runs.lineage import add_predictions, record_model
 from joint.image_runs.mask_card import MaskFacts, write_mask_card
 from joint.image_runs.mask_scores import (
     METRIC_LABELS,
@@ -55,8 +57,10 @@ def finish_segmentation(trained: TrainedImages) -> list[str]:
     lines = describe_scores(sets)
     if session.accelerator.is_main_process:
         usual = usual_shares(prepared, task.data)
-        _save_segmenter(place, task, trained.weights, usual)
         _write_files(place, measured, sets, cases)
+        lineage = add_predictions(place)
+        _save_segmenter(place, task, trained.weights, usual, lineage)
+        record_model(place, lineage)
         images = prepared.images
         checks = (
             (check_patients(images), check_files(images)) if settings.evaluation.trust else None
@@ -83,6 +87,7 @@ def _save_segmenter(
     task: SegmentationTask,
     weights: Mapping[str, Tensor],
     usual: tuple[float, float],
+    lineage: Lineage,
 ) -> None:
     settings = task.settings.network
     network = build_network(settings, load_weights=False)
@@ -96,6 +101,7 @@ def _save_segmenter(
         structure=task.settings.structure,
         usual_share=usual,
         provenance=dict(place.hashes),
+        lineage=lineage,
     ).save(place.folder.model)
 
 

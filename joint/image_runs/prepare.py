@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from configs.files import hash_json
 from data_cards.corpora import find_corpus
 from data_cards.image_sources import join_source
-from data_cards.lineage import describe_listing
+from data_cards.lineage import LineageNode, describe_listing
 from data_cards.splits import assign_splits
 from data_cards.study import Listing, group_masks
 from joint.image_runs.settings import CorpusSource, ImageDataSettings
 from joint.prepare import STUDY_HASH_LETTERS, PreparationError
 from vision.cache import ImageCache, build_cache
 from vision.cache_manifest import MANIFEST_NAME
+from vision.segmentation.mask_cache import MaskCache
 from vision.xray_image import Provenance
 
 EXTERNAL = "external"
@@ -40,13 +41,14 @@ class PreparedImages:
     images: one row per readable frontal image, with LISTED (source: the corpus, and the collection
     within it where it says one, as `corpus/collection`; patient_id: with the corpus before it, as
     `corpus:patient`; split: train, validate, test or external), `sha256`, `width`, `height` and
-    `bits` of its file, and `cache_row`. hashes: what a run must find unchanged to go on. left_out:
-    how many images of which kind were; skipped: (path under the root, reason) of the unreadable
-    ones and of what the readers left out.
+    `bits` of its file, and `cache_row`. listings: the corpora, as a lineage has them. hashes: what
+    a run must find unchanged to go on. left_out: how many images of which kind were; skipped:
+    (path under the root, reason) of the unreadable ones and of what the readers left out.
     """
 
     images: pd.DataFrame
     cache: ImageCache
+    listings: tuple[LineageNode, ...]
     hashes: dict[str, str]
     left_out: dict[str, int]
     skipped: tuple[tuple[str, str], ...]
@@ -72,6 +74,13 @@ class PreparedImages:
             name_under(path, root)
             for path, root in zip(self.images["path"], self.images["root"], strict=True)
         ]
+
+
+@dataclass(frozen=True)
+class PreparedMasks(PreparedImages):
+    """Images that have a mask; `images` also has `mask_row`, where it lies in `masks`."""
+
+    masks: MaskCache
 
 
 def prepare_images(settings: ImageDataSettings, *, build: bool = True) -> PreparedImages:
@@ -120,6 +129,7 @@ def prepare_images(settings: ImageDataSettings, *, build: bool = True) -> Prepar
     return PreparedImages(
         images=images,
         cache=cache,
+        listings=tuple(_describe(source, listing) for source, listing in (*listings, *external)),
         hashes={
             "corpus": hash_json([listing.content_hash for _, listing in listings]),
             "images": _hash_trained(images, cache),
@@ -145,6 +155,17 @@ def name_cache(settings: ImageDataSettings) -> Path:
     size, decoded = settings.cache.size, settings.cache.preprocessing_hash
     corpora = "-".join(dict.fromkeys(source.corpus for source in settings.sources))
     return settings.work / f"{corpora}-{hash_json(roots)[:8]}" / f"images-{size}-{decoded[:8]}"
+
+
+def place_masks(settings: ImageDataSettings) -> Path:
+    """Name the folder of the mask caches of these corpora."""
+    return name_cache(settings).parent / "masks"
+
+
+def _describe(source: CorpusSource, listing: Listing) -> LineageNode:
+    counts = {"studies": len(listing.studies)}
+    name = source.corpus
+    return LineageNode(kind="corpus listing", name=name, hash=listing.content_hash, counts=counts)
 
 
 def name_under(path: str, root: str) -> str:

@@ -11,8 +11,10 @@ from accelerate import Accelerator
 from joint.image_runs import classification, segmentation
 from joint.image_runs.folder import ImageRunFolder
 from joint.image_runs.kinds import ImageRunKind, ImageRunPlace, TrainedImages
+from joint.image_runs.lineage import record_run
 from joint.image_runs.prepare import prepare_images
 from joint.image_runs.settings import ImageRunSettings, ImageTaskSettings
+from joint.lineage import read_lineage
 from joint.loop import LoopReport
 from joint.metrics_log import find_best
 from joint.run_changes import check_names
@@ -76,12 +78,16 @@ def _run_locked(
     task = kind.build(settings, prepared)
     place = ImageRunPlace(settings, folder, prepared, hashes)
     with open_session(task, RunStart(settings, folder, hashes, accept), accelerator) as session:
+        if accelerator.is_main_process:
+            record_run(place)
         report = session.train()
         if report.interrupted:
             return ImageRunResult(folder, report)
         trained = _load_best(place, session, report)
         lines = kind.finish(trained)
         session.tracker.log_result(trained.step, {}, find_best(session.log.rows()))
+        if accelerator.is_main_process:
+            session.tracker.log_artifacts(read_lineage(folder), {})
     accelerator.wait_for_everyone()
     return ImageRunResult(folder, report, lines, session.tracker.problems)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,17 @@ from configs.files import hash_json
 from data_cards.chexmask.reader import read_chexmask
 from joint.image_runs.kinds import ImageRunKind
 from joint.image_runs.mask_result import finish_segmentation
-from joint.image_runs.prepare import EXTERNAL, PreparedImages, name_cache, name_under
+from joint.image_runs.prepare import (
+    EXTERNAL,
+    PreparedImages,
+    PreparedMasks,
+    name_under,
+    place_masks,
+)
 from joint.image_runs.settings import ImageRunSettings
 from joint.prepare import PreparationError
 from vision.segmentation.chexmask_masks import TableMask
-from vision.segmentation.mask_cache import MaskCache, build_mask_cache
+from vision.segmentation.mask_cache import build_mask_cache
 from vision.segmentation.mask_files import MaskFiles, MaskSettings, MaskSource
 from vision.segmentation.network import SIDE_MULTIPLE
 from vision.segmentation.task import (
@@ -25,13 +30,6 @@ from vision.segmentation.task import (
 
 MASK_VALUES = {"phantom_masks": MaskSettings(inside="nonzero")}
 """How the masks of a corpus are read where its source does not say."""
-
-
-@dataclass(frozen=True)
-class PreparedMasks(PreparedImages):
-    """Images that have a mask; `images` also has `mask_row`, where it lies in `masks`."""
-
-    masks: MaskCache
 
 
 def select_masks(settings: ImageRunSettings, prepared: PreparedImages) -> PreparedMasks:
@@ -53,7 +51,7 @@ def select_masks(settings: ImageRunSettings, prepared: PreparedImages) -> Prepar
         prepared.cache,
         listed["cache_row"].to_numpy(np.int64),
         [source for source in found if source is not None],
-        name_cache(settings.data).parent / "masks",
+        place_masks(settings.data),
     )
     listed["mask_row"] = np.arange(len(listed))
     images = listed[masks.readable].reset_index(drop=True)
@@ -67,6 +65,7 @@ def select_masks(settings: ImageRunSettings, prepared: PreparedImages) -> Prepar
     chosen = PreparedMasks(
         images=images,
         cache=prepared.cache,
+        listings=prepared.listings,
         hashes=prepared.hashes | {"masks": hash_json([masks.hash_rows(own)])},
         left_out=prepared.left_out | counts,
         skipped=(*prepared.skipped, *skipped),

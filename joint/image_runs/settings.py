@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from configs.settings import Settings, SettingsError
 from data_cards.chexmask.reader import LEAST_DICE
 from data_cards.corpora import find_corpus
+from joint.tracking_settings import TrackingSettings
 from joint.training.settings import TrainingSettings
 from vision.cache import CacheSettings
 from vision.classification.task import ClassificationTaskSettings
@@ -100,6 +101,13 @@ class ImageRunSettings(TrainingSettings):
     data: ImageDataSettings
     task: ImageTaskSettings
     evaluation: ImageEvaluationSettings = ImageEvaluationSettings()
+
+    @field_validator("tracking")
+    @classmethod
+    def _check_upload(cls, tracking: TrackingSettings) -> TrackingSettings:
+        if tracking.upload:
+            raise ValueError("upload: of a run on images alone only numbers leave")
+        return tracking
 
     @property
     def classification(self) -> ClassificationTaskSettings:

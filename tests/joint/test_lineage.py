@@ -265,7 +265,7 @@ def test_what_is_no_lineage_is_one_clear_message(old_run, home, tmp_path):
     for given, message in {
         old_run: r"lineage.json: not the lineage of a run",
         tmp_path / "none": r"none: no such file or folder; expected a run folder",
-        home: "neither run nor grader lies there",
+        home: "neither run nor model lies there",
         home / "reads.csv": "reads.csv: not a label table",
     }.items():
         with pytest.raises(LineageError, match=message):

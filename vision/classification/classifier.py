@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
+from data_cards.lineage import Lineage
 from vision.classification.metrics import class_probabilities
 from vision.classification.model_folder import (
     ModelCard,
@@ -42,7 +43,7 @@ class ClassifierCard(ModelCard):
 
     temperature: probabilities are softmax(logits / temperature). gate: refuses what is no
     frontal chest X-ray, null lets all through. provenance: names and hashes of what it was made
-    from.
+    from; lineage: the graph behind them.
     """
 
     classes: tuple[str, ...]
@@ -50,6 +51,7 @@ class ClassifierCard(ModelCard):
     temperature: float = Field(gt=0)
     gate: GateSettings | None
     provenance: dict[str, str]
+    lineage: Lineage | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Classifier:
     temperature: float = 1.0
     gate: GateSettings | None = None
     provenance: dict[str, str] = field(default_factory=dict)
+    lineage: Lineage | None = None
     threads: int | None = None
 
     def __call__(self, image: Path | XrayImage) -> Classification:
@@ -125,6 +128,7 @@ class Classifier:
             temperature=self.temperature,
             gate=self.gate,
             provenance=self.provenance,
+            lineage=self.lineage,
         )
         write_model_card(folder, STEM, card)
 
@@ -135,7 +139,7 @@ class Classifier:
         Raises ModelFolderError for a missing or unreadable file, unknown keys, another schema
         version or preprocessing than this version's, and weights that aren't the card's.
         """
-        card = read_model_card(ClassifierCard, folder, STEM, CLASSIFIER_SCHEMA)
+        card = read_classifier_card(folder)
         network = ClassifierNetwork(card.encoder, len(card.classes), load_pretrained=False)
         load_weights(network, folder, STEM)
         return cls(
@@ -146,5 +150,11 @@ class Classifier:
             temperature=card.temperature,
             gate=card.gate,
             provenance=card.provenance,
+            lineage=card.lineage,
             threads=threads,
         )
+
+
+def read_classifier_card(folder: Path) -> ClassifierCard:
+    """Read and check a classifier's card and its weights' hash; raises ModelFolderError."""
+    return read_model_card(ClassifierCard, folder, STEM, CLASSIFIER_SCHEMA)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from configs.files import hash_json, write_atomically, write_json
+from configs.files import hash_file, hash_json, write_atomically, write_json
 from vision.cache import ImageCache
 from vision.segmentation.mask_files import MaskSource, frame_mask
 from vision.segmentation.network import SegmentationError
@@ -20,8 +20,8 @@ from vision.xray_image import ImageError
 
 logger = logging.getLogger(__name__)
 
-MASK_CACHE_VERSION = 1
-"""Raised with every change that gives other masks."""
+MASK_CACHE_VERSION = 2
+"""Raised with every change that gives other masks, or says other things of them."""
 MASKS_NAME = "masks.npy"
 RECORD_NAME = "masks.json"
 
@@ -30,11 +30,13 @@ class MaskCache:
     """Framed masks, one per row of a data set: OUTSIDE, INSIDE or UNKNOWN.
 
     `skipped`: (row, file, reason) of each mask that could not be read; its row reads as all
-    OUTSIDE and must not be used.
+    OUTSIDE and must not be used. content_hash: SHA-256 of the masks' file, as it was written.
     """
 
     def __init__(self, folder: Path) -> None:
         record = json.loads((folder / RECORD_NAME).read_text(encoding="utf-8"))
+        self.folder = folder
+        self.content_hash = str(record["sha256"])
         self._masks = np.load(folder / MASKS_NAME, mmap_mode="r", allow_pickle=False)
         self.skipped = [(int(row), Path(path), str(why)) for row, path, why in record["skipped"]]
 
@@ -113,4 +115,5 @@ def _build(
             masks[row] = frame_mask(mask, cache.placement_of(cached), size)
         masks.flush()
     # Written last: a folder without it is one that was not finished.
-    write_json(target / RECORD_NAME, {"skipped": skipped})
+    sha256 = hash_file(target / MASKS_NAME)
+    write_json(target / RECORD_NAME, {"skipped": skipped, "sha256": sha256})
