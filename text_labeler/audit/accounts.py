@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import sqlalchemy as sa
 
 from text_labeler.audit.database import Database
-from text_labeler.audit.events import STORE, Draft, append
+from text_labeler.audit.events import STORE, Draft, append, read_events
 from text_labeler.audit.passwords import hash_password, is_password, make_token, split_token
 from text_labeler.audit.records import AuditError
 from text_labeler.audit.tables import ACCOUNTS, TOKENS
@@ -161,6 +161,19 @@ def check_right(connection: sa.Connection, name: str, right: Right) -> None:
             raise AuditError(f"{name}: the account may not {right} here")
     elif right == "adjudicate" or connection.execute(sa.select(ACCOUNTS).limit(1)).first():
         raise AuditError(f"no account that may {right} here; add one with kerley audit accounts")
+
+
+def check_logged(connection: sa.Connection) -> None:
+    """Raise AuditError where accounts, their roles or who is shut out are not as logged."""
+    logged: dict[str, tuple[str, bool]] = {}
+    for event in read_events(connection, kind="account"):
+        is_enabled = event.body["what"] != "disabled"
+        logged[event.body["name"]] = (event.body["role"], is_enabled)
+    rows = connection.execute(sa.select(ACCOUNTS)).all()
+    found = {row.name: (row.role, bool(row.is_enabled)) for row in rows}
+    wrong = sorted({name for name, _ in found.items() ^ logged.items()})
+    if wrong:
+        raise AuditError(f"{wrong[0]}: the account is not what the log tells of it")
 
 
 def _find(connection: sa.Connection, name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +49,21 @@ class Database:
         return Path(self.engine.url.database or "") if self.is_sqlite else None
 
     def create(self) -> None:
-        """Make the tables; raises AuditError where an audit stands already."""
+        """Make the tables, unless a plan that broke off left them without one.
+
+        Raises AuditError where an audit stands already.
+        """
         if self.file is not None:
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if self.file.exists():
-                raise AuditError(f"{self.place}: an audit's database is there already")
-            os.close(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            with suppress(FileExistsError):
+                os.close(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            self.file.chmod(0o600)
         with self.telling(), self.engine.begin() as connection:
             if sa.inspect(connection).has_table(ABOUT.name):
-                raise AuditError(f"{self.place}: an audit's database is there already")
+                about = [tuple(row) for row in connection.execute(sa.select(ABOUT))]
+                if about != [("schema", SCHEMA_VERSION)]:
+                    raise AuditError(f"{self.place}: an audit's database is there already")
+                return
             METADATA.create_all(connection)
             for table in APPEND_ONLY:
                 for statement in write_guards(table, is_sqlite=self.is_sqlite):
@@ -85,8 +91,11 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """Give a connection that sees one state of the audit."""
-        with self.telling(), self.engine.begin() as connection:
-            yield connection
+        with self.telling(), self.engine.connect() as connection:
+            if not self.is_sqlite:  # there each statement else sees what was written before it
+                connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -126,7 +135,7 @@ def _find(place: str | Path) -> tuple[sa.URL, str]:
             raise AuditError("the store's URL cannot be read; " + _EXPECTED) from error
         if url.get_backend_name() != "postgresql":
             raise AuditError(f"{url.drivername}: no such store; {_EXPECTED}")
-        if url.password is not None:
+        if url.password is not None or any("password" in name for name in url.query):
             raise AuditError(
                 "the store's URL holds a password, which the plan would publish; give it by"
                 " PGPASSWORD or ~/.pgpass"

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from text_labeler.audit import plan_store
-from text_labeler.audit.accounts import Accounts, check_right
+from text_labeler.audit.accounts import Accounts, check_logged, check_right
 from text_labeler.audit.conflicts import Reread
 from text_labeler.audit.database import Database
 from text_labeler.audit.events import (
@@ -203,7 +203,8 @@ class AuditStore:
     def verify(self, known: str | None = None) -> str:
         """Return the hash of the log's last event; raises AuditError naming the first bad one.
 
-        Whatever byte of the log, the plan, an item or a document was changed is found; that the
+        Whatever byte of the log, the plan, an item or a document was changed is found, and a role
+        that was given to an account behind the log; that the
         last events were removed, or all of them written anew, only by `known`: any event's hash
         that was kept elsewhere.
         """
@@ -211,13 +212,17 @@ class AuditStore:
             head = verify_chain(read_rows(connection))
             logged = read_events(connection, kind="plan")
             found = plan_store.hash_contents(connection)
+            is_planned = plan_store.read_plan(connection) is not None
+            check_logged(connection)
             if known is not None and not has_hash(connection, known):
                 raise AuditError(
                     "the log holds no event of the hash that was kept: its end was cut off, or it"
                     " was written anew"
                 )
-        for part, value in (logged[0].body if logged else {}).items():
-            if found.get(part) != value:
+        if is_planned and not logged:
+            raise AuditError("the log does not tell of the audit's plan: it was cut off")
+        for part, value in found.items():
+            if is_planned and logged[0].body.get(part) != value:
                 raise AuditError(f"the audit's {part} are not those that event 1 logged")
         return head
 

@@ -54,7 +54,7 @@ def test_a_token_carries_its_scope_until_it_expires(store):
     store.accounts.add("lead", "lead")
     text = store.accounts.make_token("lead", ["view"], days=1)
     assert store.accounts.check_token(text).rights == {"view"}
-    assert text.split("_")[-1] not in everything(store), "only its hash is stored"
+    assert text.split("_", 2)[2] not in everything(store), "only its hash is stored"
     for other in (text[:-1], text + "x", text.replace("kerley", "other"), "", "kerley__", "ä_b_c"):
         assert store.accounts.check_token(other) is None
     times[0] += 86_400
