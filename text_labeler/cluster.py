@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
-from text_labeler.engines import CHUNKS_AHEAD, EngineError, Work
+from text_labeler.engine import CHUNKS_AHEAD, EngineError, Work
 
 if TYPE_CHECKING:
     from distributed import Client, Future

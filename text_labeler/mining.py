@@ -23,7 +23,8 @@ from data_cards.findings import FINDINGS
 from data_cards.label_table import LabelTableManifest, make_schema, write_manifest
 from data_cards.lineage import Parent, describe_listing, relative_path
 from data_cards.study import Listing
-from text_labeler.engines import Engine, Processes
+from text_labeler.engine import Engine
+from text_labeler.engines import Processes
 from text_labeler.label_parts import (
     describe_labeler,
     label_chunk,

@@ -11,7 +11,7 @@ import pytest
 from configs.files import hash_file
 from data_cards.study import list_studies
 from text_labeler import mining
-from text_labeler.engines import EngineError
+from text_labeler.engine import EngineError
 from text_labeler.label_parts import label_chunk
 from text_labeler.labelers import KerleyLabeler
 from text_labeler.mining import mine, mine_corpus

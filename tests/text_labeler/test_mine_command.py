@@ -17,7 +17,7 @@ from data_cards.corpora import read_source
 from data_cards.label_table import read_label_table, read_manifest
 from data_cards.study import CorpusError
 from text_labeler.command_error import CommandError
-from text_labeler.engines import EngineError
+from text_labeler.engine import EngineError
 from text_labeler.label_formats import CHEXPERT_LABELER_ORDER, LabelFormatError, write_label_csv
 from text_labeler.labelers import LabelerError
 from text_labeler.rule_files import RuleError

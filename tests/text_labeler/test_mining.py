@@ -23,7 +23,8 @@ from data_cards.label_table import (
 from data_cards.report_table.reader import read_report_table
 from data_cards.study import Skipped, list_studies
 from text_labeler import label_parts, mining
-from text_labeler.engines import EngineError, Processes
+from text_labeler.engine import EngineError
+from text_labeler.engines import Processes
 from text_labeler.label_parts import LabelPartError, label_chunk, write_label_batches, write_stream
 from text_labeler.labelers import KerleyLabeler, KeywordLabeler
 from text_labeler.mining import mine, mine_corpus
