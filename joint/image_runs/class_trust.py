@@ -9,6 +9,7 @@ import numpy as np
 
 from joint.image_runs.class_scores import ScoredSet
 from joint.image_runs.kinds import ImageRunPlace
+from joint.image_runs.mask_sources import draw_own_lungs
 from joint.image_runs.prepare import EXTERNAL
 from joint.trust.check import TrustCheck
 from joint.trust.inputs import COLUMNS, UNKNOWN, ExternalSet, TrustInputs
@@ -42,7 +43,9 @@ def gather_inputs(
         pixels=lambda rows: prepared.cache.read(cache_rows[rows]),
         probabilities=sets["test"].probabilities,
         predict=classifier.probabilities,
-        lung_masks=open_lungs(settings.evaluation.lungs),
+        lung_masks=draw_own_lungs(
+            settings.data, prepared, own, open_lungs(settings.evaluation.lungs)
+        ),
         external=_join_external([(n, s) for n, s in sets.items() if n != "test"]),
         root=_only(roots),
         seed=settings.seed,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from configs.files import hash_json
-from data_cards.chexmask.reader import read_chexmask
 from joint.image_runs.kinds import ImageRunKind
 from joint.image_runs.mask_result import finish_segmentation
+from joint.image_runs.mask_sources import find_masks
 from joint.image_runs.prepare import (
     EXTERNAL,
     PreparedImages,
@@ -19,17 +17,12 @@ from joint.image_runs.prepare import (
 )
 from joint.image_runs.settings import ImageRunSettings
 from joint.prepare import PreparationError
-from vision.segmentation.chexmask_masks import TableMask
 from vision.segmentation.mask_cache import build_mask_cache
-from vision.segmentation.mask_files import MaskFiles, MaskSettings, MaskSource
 from vision.segmentation.network import SIDE_MULTIPLE
 from vision.segmentation.task import (
     SegmentationData,
     SegmentationTask,
 )
-
-MASK_VALUES = {"phantom_masks": MaskSettings(inside="nonzero")}
-"""How the masks of a corpus are read where its source does not say."""
 
 
 def select_masks(settings: ImageRunSettings, prepared: PreparedImages) -> PreparedMasks:
@@ -41,7 +34,7 @@ def select_masks(settings: ImageRunSettings, prepared: PreparedImages) -> Prepar
     size = settings.data.cache.size
     if size % SIDE_MULTIPLE:
         raise PreparationError(f"data.cache.size {size}: expected a multiple of {SIDE_MULTIPLE}")
-    found = _find_masks(settings, prepared)
+    found = find_masks(settings.data, prepared.images)
     has_mask = np.array([source is not None for source in found], dtype=bool)
     listed = prepared.images[has_mask].reset_index(drop=True)
     if not len(listed):
@@ -94,30 +87,6 @@ def build_segmentation(settings: ImageRunSettings, prepared: PreparedImages) -> 
         study_hashes=prepared.study_hashes(),
     )
     return SegmentationTask(settings.segmentation, data, seed=settings.seed)
-
-
-def _find_masks(settings: ImageRunSettings, prepared: PreparedImages) -> list[MaskSource | None]:
-    """Find the mask of each image: in its corpus's table of CheXmask, or in files."""
-    sources = {source.corpus: source for source in settings.data.external + settings.data.sources}
-    tables = {
-        name: read_chexmask(source.chexmask, least_dice=source.least_dice)
-        for name, source in sources.items()
-        if source.chexmask is not None
-    }
-    found: list[MaskSource | None] = []
-    columns = prepared.images[["corpus", "path", "mask_paths"]]
-    for name, image, paths in columns.itertuples(index=False):
-        source = sources[name]
-        if name in tables:
-            known = image in tables[name]
-            drawn = TableMask(tables[name], Path(image), source.least_dice)
-            found.append(drawn if known else None)
-        elif paths:
-            read_as = source.masks or MASK_VALUES.get(name, MaskSettings())
-            found.append(MaskFiles(tuple(map(Path, paths)), read_as))
-        else:
-            found.append(None)
-    return found
 
 
 KIND = ImageRunKind(select_masks, build_segmentation, finish_segmentation)

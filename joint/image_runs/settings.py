@@ -64,9 +64,9 @@ class ImageEvaluationSettings(Settings):
     """How a trained model is measured.
 
     resamples: of the bootstrap that draws patients. trust: write the trust report
-    (`joint/trust/`). lungs: folder of a saved lung segmenter, which says there where lungs are;
-    without it a generous zone stands for them. gate: what the saved model refuses to judge;
-    null lets all through.
+    (`joint/trust/`). lungs: folder of a saved lung segmenter, which says there where lungs are if
+    an image's corpus does not; without it a generous zone stands for them. gate: what the saved
+    model refuses to judge; null lets all through.
     """
 
     resamples: int = Field(1000, ge=10)
