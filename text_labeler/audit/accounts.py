@@ -32,6 +32,9 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
 DAYS = 30.0
 """How long a token is good for, where nothing else is asked."""
 
+MOST_DAYS = 3660.0
+"""A token that never expires is a password that nobody changes."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
@@ -97,8 +100,8 @@ class Accounts:
             if not scope or not set(scope) <= allowed:
                 rights = [right for right in get_args(Right) if right in allowed]
                 raise AuditError(f"scope: {name} may have {', '.join(rights) or 'no token at all'}")
-            if not days > 0:
-                raise AuditError("days: expected more than none")
+            if not 0 < days <= MOST_DAYS:
+                raise AuditError(f"days: expected more than none, and at most {MOST_DAYS:.0f}")
             connection.execute(
                 sa.insert(TOKENS).values(
                     token_id=made.token_id,

@@ -91,7 +91,7 @@ def plan(
         print(line)
     if made.silent:
         print(f"{made.silent} studies have no report and are left out")
-    if made.repairs:
+    if repair:
         print(f"{made.repairs} labels in the repair queue by {repair_by}; they feed no estimate")
     print(f"{made.file}: {made.plan.reads} items drawn; kerley audit serve {out} opens them")
 

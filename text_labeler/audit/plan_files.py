@@ -126,7 +126,7 @@ def write_audit(
     if file.exists():
         raise AuditError(f"{folder}: holds an audit already; give another folder")
     read = list(documents)  # a fault in the reports is told before anything is made
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with AuditStore.create(plan.store or folder) as store:
         store.add_plan(plan.to_json(), items, read)
     write_text(file, plan.to_json())

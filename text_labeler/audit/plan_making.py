@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -179,6 +180,8 @@ def _choose_reads(
     choices: PlanChoices, sufficient: list[int | None], pace: float
 ) -> tuple[int, ...]:
     if choices.minutes is not None:
+        if not math.isfinite(choices.minutes):
+            raise AuditError("--minutes: expected a number of minutes")
         return share_reads(int(choices.minutes * 60 / pace), len(choices.findings))
     hopeless = [one for one, reads in zip(choices.findings, sufficient, strict=True) if not reads]
     if hopeless:
@@ -223,12 +226,14 @@ def _queue_repairs(
     tables = RepairTables(
         labels.table,
         {name: table for name, (_, table) in others.items()},
-        None if choices.predictions is None else _read_predictions(choices.predictions),
+        None
+        if choices.predictions is None
+        else _read_predictions(choices.predictions, labels.table["study_id"]),
     )
     return rank_repairs(plan, tables, choices.repair_by, choices.repair, blind=blind)
 
 
-def _read_predictions(path: Path) -> pd.DataFrame:
+def _read_predictions(path: Path, known: pd.Series) -> pd.DataFrame:
     is_parquet = path.suffix.lower() == ".parquet"
     try:
         table = pd.read_parquet(path) if is_parquet else pd.read_csv(path, dtype={"study_id": str})
@@ -236,6 +241,9 @@ def _read_predictions(path: Path) -> pd.DataFrame:
         raise AuditError(f"{path}: not a readable table: {error}") from error
     if "study_id" not in table.columns:
         raise AuditError(f"{path}: no column study_id; expected a model's predictions by study")
+    table = table.astype({"study_id": str})
+    if not table["study_id"].isin(known).any():
+        raise AuditError(f"{path}: has no study of the label table")
     return table
 
 

@@ -51,7 +51,8 @@ def rank_repairs(
     by: `disagreement` (between labelers), `entropy` (of the label's probability), `image` (a
     model of the image against the report's label), or any column of numbers of the label table or
     the predictions, higher first. Studies of the blind sample and of other audits are left out,
-    and so are those with a score of 0 or none. Raises AuditError when what `by` needs is missing.
+    and so are those with a score of 0, none, or without end. Raises AuditError when what `by`
+    needs is missing.
     """
     ranked = [
         (item, rank / max(1, number))
@@ -73,12 +74,13 @@ def _rank_finding(
 ) -> list[Item]:
     table = tables.table
     scores, reasons = _score(finding, tables, by)
+    scores = np.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0)
     drawn = {item.study_id for item in blind if item.finding == finding}
     held = set(plan.excluded)
     strata = stratify(table, finding)
     calls = list_calls(strata["call"])
     items: list[Item] = []
-    for row in np.argsort(-np.nan_to_num(scores), kind="stable"):
+    for row in np.argsort(-scores, kind="stable"):
         study = str(table["study_id"].iloc[row])
         if len(items) == number or not scores[row] > 0:
             break

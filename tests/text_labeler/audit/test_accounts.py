@@ -66,8 +66,9 @@ def test_a_token_has_no_right_that_its_role_has_not(store):
     for scope in (["export"], ["read", "adjudicate"], []):
         with pytest.raises(AuditError, match=r"scope: anna may have read$"):
             store.accounts.make_token("anna", scope)
-    with pytest.raises(AuditError, match="days: expected more than none"):
-        store.accounts.make_token("anna", ["read"], days=0)
+    for days in (0, float("inf"), float("nan")):
+        with pytest.raises(AuditError, match="days: expected more than none"):
+            store.accounts.make_token("anna", ["read"], days=days)
     with pytest.raises(AuditError, match="ben: no account of this name"):
         store.accounts.make_token("ben", ["read"])
 

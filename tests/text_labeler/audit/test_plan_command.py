@@ -2,6 +2,7 @@
 
 import uuid
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -132,3 +133,27 @@ def test_an_audit_is_not_planned_twice(mined, tmp_path):
     assert "holds an audit already" in str(
         plan(mined, tmp_path / "audit", "--minutes", "10").exception
     )
+
+
+def test_minutes_without_end_are_refused(mined, tmp_path):
+    said = plan(mined, tmp_path / "audit", "--minutes", "inf")
+    assert isinstance(said.exception, AuditError)
+    assert "expected a number of minutes" in str(said.exception)
+
+
+def test_predictions_of_other_studies_are_refused_and_an_empty_repair_queue_is_told(
+    mined, tmp_path
+):
+    table = tmp_path / "predictions.parquet"
+    more = ("--minutes", "5", "--repair", "4", "--repair-by", "image", "--predictions", table)
+    pd.DataFrame({"study_id": [1, 2], "Edema_p": [0.1, 0.9]}).to_parquet(table)
+    said = plan(mined, tmp_path / "refused", *more)
+    assert "has no study of the label table" in str(said.exception)
+    pd.DataFrame({"study_id": ["study-001"], "Edema_p": [0.0]}).to_parquet(table)
+    said = plan(mined, tmp_path / "told", *more)
+    assert "0 labels in the repair queue by image" in said.output
+
+
+def test_an_audits_folder_is_for_its_owner(mined, tmp_path):
+    plan(mined, tmp_path / "audit", "--minutes", "5")
+    assert (tmp_path / "audit").stat().st_mode & 0o777 == 0o700

@@ -98,3 +98,9 @@ def test_an_order_without_what_it_needs_is_refused(table, by, words):
         rank(table, by)
     with pytest.raises(AuditError, match="has no probabilities"):
         rank(table.drop(columns="Edema_p"), "entropy")
+
+
+def test_a_score_without_end_is_none(table):
+    scored = table.assign(loss=[np.inf, -np.inf, np.nan, 2.0, *[0.0] * (len(table) - 4)])
+    items = rank(scored, "loss")
+    assert [(item.study_id, item.score) for item in items] == [("study-00003", 2.0)]
