@@ -26,6 +26,8 @@ METADATA_LIMIT = 0.70
 METADATA_MARGIN = 0.05
 """Metadata alone that reach this AUC, or come this close to the model's, are warned of."""
 
+CHANCE = 0.5
+
 FOLDS = 5
 MOST_VALUES = 20
 """Of a column of words, the values beyond the most frequent are one."""
@@ -42,8 +44,13 @@ class MetadataBaseline(NamedTuple):
     columns: tuple[str, ...]
 
     def is_suspect(self, model_auc: float | None = None) -> bool:
-        """Whether metadata reach 0.70, or come within 0.05 of a trained model's AUC."""
+        """Whether metadata reach 0.70, or come within 0.05 of a trained model's AUC.
+
+        Metadata that tell nothing (an interval that holds 0.5) are close to a model that tells
+        nothing, and no shortcut.
+        """
         is_close = model_auc is not None and self.auc.value >= model_auc - METADATA_MARGIN
+        is_close &= self.auc.low > CHANCE
         return self.auc.value >= METADATA_LIMIT or is_close
 
 

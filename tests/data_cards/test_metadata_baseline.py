@@ -7,8 +7,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from data_cards.metadata_baseline import encode_metadata, measure_metadata, predict_apart
-from data_cards.patient_auc import measure_auc
+from data_cards.metadata_baseline import (
+    MetadataBaseline,
+    encode_metadata,
+    measure_metadata,
+    predict_apart,
+)
+from data_cards.patient_auc import AucInterval, measure_auc
 
 IMAGES = 240
 NUMBERS = {"seed": 0, "resamples": 100}
@@ -75,6 +80,24 @@ def test_metadata_are_held_against_the_model(generator):
     assert 0.52 < found.auc.value < 0.7
     assert not found.is_suspect(0.9)
     assert found.is_suspect(found.auc.value + 0.04)
+
+
+@pytest.mark.parametrize(
+    ("auc", "low", "of_model", "is_suspect"),
+    [
+        (0.52, 0.47, 0.50, False),  # neither metadata nor the model tell anything
+        (0.58, 0.53, 0.60, True),
+        (0.58, 0.53, 0.70, False),
+        (0.71, 0.60, 0.95, True),
+    ],
+)
+def test_metadata_are_close_to_a_model_only_where_they_tell_something(
+    auc, low, of_model, is_suspect
+):
+    measured = AucInterval(auc, low, 2 * auc - low, 100, 100, (auc,))
+    assert MetadataBaseline(measured, "logistic regression", ("age",)).is_suspect(of_model) is (
+        is_suspect
+    )
 
 
 def test_patients_are_kept_together(generator):

@@ -168,6 +168,7 @@ def saved(tmp_path_factory):
         CacheSettings(size=32),
         temperature=1.7,
         gate=GateSettings(),
+        threads=1,
     )
     folder = tmp_path_factory.mktemp("model")
     classifier.save(folder)
@@ -190,7 +191,8 @@ def test_a_loaded_classifier_says_the_same(saved):
     ("change", "said"),
     [
         ({"schema_version": 9}, "schema version 9; this Kerley reads 1"),
-        ({"classes": ["a", "b"]}, "not this network's weights"),
+        ({"classes": list(CLASSES[::-1])}, r"classifier.json: was changed since it was saved"),
+        ({"temperature": 0.1}, r"classifier.json: was changed since it was saved"),
         ({"weights_sha256": "0" * 64}, "not the weights that classifier.json was written for"),
         ({"preprocessing_hash": "x"}, "prepared in another way"),
         ({"surprise": 1}, "surprise"),
@@ -233,3 +235,11 @@ def test_figures_name_the_classes(scored):
     roc = class_roc(labels, probabilities, CLASSES, {})
     shown = [text.get_text() for text in roc.axes[0].get_legend().get_texts()]
     assert shown == list(CLASSES)
+
+
+def test_a_test_set_of_one_class_has_no_curve_and_says_so(scored):
+    probabilities, labels = scored
+    roc = class_roc(np.zeros_like(labels), probabilities, CLASSES, {})
+    (axes,) = roc.axes
+    assert axes.get_legend() is None
+    assert [text.get_text() for text in axes.texts] == ["one class alone: no curve"]

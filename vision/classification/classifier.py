@@ -22,7 +22,6 @@ from vision.classification.model_folder import (
     load_weights,
     read_model_card,
     write_model,
-    write_model_card,
 )
 from vision.classification.network import ClassifierNetwork, forget_folder
 from vision.encoder_settings import ImageEncoderSettings
@@ -42,16 +41,13 @@ class ClassifierCard(ModelCard):
     """What `classifier.json` holds beside the weights.
 
     temperature: probabilities are softmax(logits / temperature). gate: refuses what is no
-    frontal chest X-ray, null lets all through. provenance: names and hashes of what it was made
-    from; lineage: the graph behind them.
+    frontal chest X-ray, null lets all through.
     """
 
     classes: tuple[str, ...]
     encoder: ImageEncoderSettings
     temperature: float = Field(gt=0)
     gate: GateSettings | None
-    provenance: dict[str, str]
-    lineage: Lineage | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +118,6 @@ class Classifier:
             schema_version=CLASSIFIER_SCHEMA,
             input=self.input,
             preprocessing_hash=self.input.preprocessing_hash,
-            weights_sha256=write_model(folder, STEM, self.network.state_dict()),
             classes=self.classes,
             encoder=forget_folder(self.encoder),
             temperature=self.temperature,
@@ -130,7 +125,7 @@ class Classifier:
             provenance=self.provenance,
             lineage=self.lineage,
         )
-        write_model_card(folder, STEM, card)
+        write_model(folder, STEM, card, self.network.state_dict())
 
     @classmethod
     def load(cls, folder: Path, *, threads: int | None = None) -> Classifier:

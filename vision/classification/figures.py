@@ -58,5 +58,8 @@ def class_roc(
         axes.plot(false_rate, true_rate, linewidth=1.7, label=name + value, **series_style(number))
     style_axes(axes, title="Each class against the others", x="1 − specificity", y="sensitivity")
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
-    style_legend(axes, loc="lower right", title="AUC with 95 % interval", handlelength=2.2)
+    if len(axes.get_lines()) > 1:
+        style_legend(axes, loc="lower right", title="AUC with 95 % interval", handlelength=2.2)
+    else:
+        axes.text(0.97, 0.03, "one class alone: no curve", ha="right", color=QUIET_INK)
     return figure

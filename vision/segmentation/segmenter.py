@@ -21,7 +21,6 @@ from vision.classification.model_folder import (
     load_weights,
     read_model_card,
     write_model,
-    write_model_card,
 )
 from vision.encoder_settings import WeightSettings
 from vision.framing import CacheSettings, frame_image, unframe
@@ -46,15 +45,12 @@ class SegmenterCard(ModelCard):
 
     structure: what a mask shows. threshold: the probability from which a pixel is inside.
     usual_share: the shares of an image between which nearly all training masks lay.
-    provenance: names and hashes of what it was made from; lineage: the graph behind them.
     """
 
     structure: Literal["lung", "infection"]
     network: NetworkSettings
     threshold: float = Field(gt=0, lt=1)
     usual_share: tuple[float, float] | None
-    provenance: dict[str, str]
-    lineage: Lineage | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +95,6 @@ class Segmenter:
 
     def save(self, folder: Path) -> None:
         """Write `segmenter.safetensors`, then `segmenter.json`; each atomically."""
-        sha256 = write_model(folder, STEM, self.network.state_dict())
         card = SegmenterCard(
             schema_version=SEGMENTER_SCHEMA,
             structure=self.structure,
@@ -109,10 +104,9 @@ class Segmenter:
             threshold=self.threshold,
             usual_share=self.usual_share,
             provenance=self.provenance,
-            weights_sha256=sha256,
             lineage=self.lineage,
         )
-        write_model_card(folder, STEM, card)
+        write_model(folder, STEM, card, self.network.state_dict())
 
     @classmethod
     def load(cls, folder: Path, *, threads: int | None = None) -> Segmenter:
