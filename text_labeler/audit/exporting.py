@@ -50,9 +50,10 @@ def export_audit(store: AuditStore, out: Path, *, with_text: bool = False) -> Ex
     reports = _read_reports(store, reads) if with_text else {}
     out.mkdir(parents=True, exist_ok=True, mode=0o700)
     rows = list_reads(now.events, {item.item_id: item for item in items}, names)
-    audited, log = out / "audited.csv", out / "events.jsonl"
-    tasks, config = out / "label_studio.json", out / "label_studio.xml"
-    write_audited(audited, settled)
+    log, tasks, config = (
+        out / name for name in ("events.jsonl", "label_studio.json", "label_studio.xml")
+    )
+    audited = write_audited(out, settled)
     write_events(log, now.events, names)
     write_json(tasks, make_tasks(items, reads, names, reports))
     write_text(config, make_labeling_config())

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_WITHIN = re.compile('([;|\t\r\n][\\s"\N{NO-BREAK SPACE}]*)([=+@＝＋－＠-])')
 
 
 def is_formula(text: str) -> bool:
@@ -15,8 +18,15 @@ def is_formula(text: str) -> bool:
 
 
 def guard_cell(value: object) -> object:
-    """Return a cell that is shown and not run: a text that looks like a formula gets a `'`."""
-    return f"'{value}" if isinstance(value, str) and is_formula(value) else value
+    """Return a cell that is shown and not run: a text that looks like a formula gets a `'`.
+
+    So does what follows a `;`, `|`, tab or line's end within: where a spreadsheet parts cells at
+    those, a cell begins there.
+    """
+    if not isinstance(value, str):
+        return value
+    guarded = _WITHIN.sub(r"\1'\2", value)
+    return f"'{guarded}" if is_formula(guarded) else guarded
 
 
 _FULL_WIDTH = str.maketrans("＝＋－＠", "=+-@")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from configs.files import write_text
+from configs.files import canonical_json, write_text
 from data_cards.findings import FINDINGS
 from data_cards.label_table import LabelTableManifest, make_schema, write_manifest
 from data_cards.lineage import Parent
@@ -108,24 +108,31 @@ def write_gold(path: Path, settled: Sequence[Settled], source: GoldSource) -> La
     return manifest
 
 
-def write_audited(path: Path, settled: Sequence[Settled]) -> None:
-    """Write the CSV that `kerley combine --audited` takes; an empty cell was not read.
+def write_audited(folder: Path, settled: Sequence[Settled]) -> Path:
+    """Write what `kerley combine --audited` takes, `audited.csv`; an empty cell was not read.
 
-    There a finding that is not mentioned counts as absent. Raises AuditError where a study id
-    would be run as a formula: escaped, it would be another study's.
+    There a finding that is not mentioned counts as absent. Where a study id would be run as a
+    formula it is `audited.jsonl`: escaped, the id would be another study's.
     """
     found = list(dict.fromkeys(item.finding for item, _ in settled))
     rows: dict[str, dict[str, object]] = {}
-    for number, (item, verdict) in enumerate(settled, start=1):
-        if is_formula(item.study_id):
-            raise AuditError(f"settled item {number}: its study id begins as a formula does")
+    for item, verdict in settled:
         code = CODES[verdict]
         if code is None and item.finding != SEVERITY:
             code = 0
         row = rows.setdefault(item.study_id, {"study_id": item.study_id})
-        row[item.finding] = "" if code is None else code
+        if code is not None:
+            row[item.finding] = code
+    ordered = [rows[study] for study in sorted(rows)]
+    if any(is_formula(study) for study in rows):
+        path = folder / "audited.jsonl"
+        empty = dict.fromkeys(found)
+        write_text(path, "".join(canonical_json({**empty, **row}) + "\n" for row in ordered))
+        return path
+    path = folder / "audited.csv"
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, ["study_id", *found], restval="")
     writer.writeheader()
-    writer.writerows(rows[study] for study in sorted(rows))
+    writer.writerows(ordered)
     write_text(path, text.getvalue())
+    return path

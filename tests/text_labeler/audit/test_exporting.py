@@ -26,6 +26,7 @@ from text_labeler.audit.gold_table import CODES, settle_items, write_audited
 from text_labeler.audit.place import open_folder
 from text_labeler.audit.reads_files import read_lines
 from text_labeler.audit.records import AuditError, Item
+from text_labeler.gold import read_gold
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +100,32 @@ def test_no_cell_of_the_csv_is_a_formula(exported):
 @pytest.mark.parametrize("start", ["=1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "＝1"])
 def test_what_a_spreadsheet_would_run_is_quoted(start):
     assert guard_cell(start) == f"'{start}"
-    assert guard_cell("a" + start) == "a" + start
+    assert guard_cell("a" + start.strip()) == "a" + start.strip()
     assert guard_cell(-1) == -1
 
 
-def test_a_study_id_that_would_run_is_refused(tmp_path, items):
-    item = Item(**{**vars(items[0]), "study_id": "=cmd"})
-    with pytest.raises(AuditError, match="settled item 1: its study id begins as a formula does"):
-        write_audited(tmp_path / "audited.csv", [(item, "present")])
+@pytest.mark.parametrize("between", ["; ", ";", "|", "\t", "\r\n", ';"'])
+def test_no_formula_begins_within_a_cell_where_cells_are_parted_otherwise(between):
+    assert guard_cell(f"a{between}=cmd") == f"a{between}'=cmd"
+    assert guard_cell(f"a{between}b=c") == f"a{between}b=c"
+
+
+def test_combine_reads_the_truth_of_a_study_whose_id_would_run(tmp_path, items):
+    (ill,) = (item for item in items if item.study_id.endswith("00") and item.finding == "Edema")
+    settled = [
+        (Item(**{**vars(ill), "study_id": "=cmd"}), "present"),
+        (Item(**{**vars(ill), "study_id": "-1a"}), "not_mentioned"),
+        (Item(**{**vars(ill), "study_id": "x", "finding": SEVERITY}), "2"),
+    ]
+    path = write_audited(tmp_path, settled)
+    assert path.name == "audited.jsonl"
+    read = read_gold(path)
+    assert dict(zip(read.findings["study_id"], read.findings["Edema"], strict=True)) == {
+        "=cmd": 1,
+        "-1a": 0,
+        "x": pd.NA,
+    }
+    assert list(read.severity["study_id"][read.severity["severity"] == 2]) == ["x"]
 
 
 def test_the_chain_of_the_exported_log_holds(audit, exported):
