@@ -173,10 +173,11 @@ class Recorder:
 
 
 @contextmanager
-def serve(app) -> Iterator[str]:
-    """Run an app on a free port of this machine; give its address."""
+def serve(app, port: int = 0) -> Iterator[str]:
+    """Run an app on this machine, on a free port where none is named; give its address."""
     listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", port))
     config = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
@@ -186,3 +187,11 @@ def serve(app) -> Iterator[str]:
     yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     server.should_exit = True
     thread.join()
+
+
+def log_in(page, name: str) -> None:
+    """Fill in a browser's log-in page."""
+    page.fill("#name", name)
+    page.fill("#password", f"the password of {name}")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".top")

@@ -2,33 +2,26 @@
 
 import re
 from collections import Counter
-from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.joint.test_html_report import CONTRAST
+from tests.text_labeler.audit.browsing import (
+    INVERTED,
+    WINDOW,
+    press,
+    press_and_wait,
+    wait_for_next,
+)
 from tests.text_labeler.audit.served import (
     HOSTILE,
     RULE,
-    START,
     WORDS,
-    Recorder,
-    StoredPixels,
-    make_app,
     make_evidence,
     make_pixels,
     plant_audit,
-    serve,
 )
-
-INVERTED = Path("/x/inverted.dcm")
-WINDOW = (2000.0, 1000.0)
-
-
-def read_picture(path: Path) -> StoredPixels:
-    return StoredPixels(make_pixels(), window=WINDOW, inverted=path == INVERTED)
 
 
 @pytest.fixture
@@ -41,71 +34,6 @@ def store(tmp_path, studies):
     images = (("/x/frontal.dcm", "PA"), (str(INVERTED), "LATERAL"))
     with plant_audit(tmp_path / "audit", studies=studies, images=images) as store:
         yield store
-
-
-class Server:
-    """Serves the planted audit when it is called; `sent` is all that it answered."""
-
-    def __init__(self, store, stack) -> None:
-        self.store = store
-        self.stack = stack
-        self.sent: list[tuple[str, bytes]] = []
-
-    def __call__(self, **how) -> str:
-        recorder = Recorder(make_app(self.store, read_picture=read_picture, **how))
-        recorder.sent = self.sent
-        return self.stack.enter_context(serve(recorder))
-
-
-@pytest.fixture
-def run(store):
-    """Stops what it served after the pages are closed."""
-    with ExitStack() as stack:
-        yield Server(store, stack)
-
-
-@pytest.fixture
-def open_page(browser, run):
-    """Open a page of an audit; whatever it says amiss or asks elsewhere fails the test."""
-    problems, contexts = [], []
-
-    def open_one(address: str, path: str = f"/start?token={START}", **options):
-        context = browser.new_context(viewport={"width": 1280, "height": 800}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(5000)
-        page.on("console", lambda said: said.type == "error" and problems.append(said.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda sent: sent.url.startswith(address) or problems.append(sent.url))
-        page.goto(address + path)
-        page.wait_for_selector("#screen[data-shown], #password")
-        return page
-
-    yield open_one
-    for context in contexts:
-        context.close()
-    assert problems == []
-
-
-def press(page, key: str) -> str:
-    page.wait_for_selector("#screen[data-shown]")
-    before = page.get_attribute("#screen", "data-item")
-    page.keyboard.press(key)
-    return before
-
-
-def wait_for_next(page, before: str) -> None:
-    page.wait_for_function(
-        "before => { const s = document.querySelector('#screen[data-shown]');"
-        " return s && (s.dataset.item ?? '') !== before }",
-        arg=before,
-    )
-
-
-def press_and_wait(page, key: str) -> str:
-    before = press(page, key)
-    wait_for_next(page, before)
-    return before
 
 
 TOLD = [RULE, "<mark class", "pos_certain", "neg_negated", "no_mention", "stratum", "purpose"]

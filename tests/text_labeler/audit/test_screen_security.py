@@ -82,7 +82,7 @@ def test_a_name_that_points_here_from_elsewhere_is_refused(client) -> None:
     enter(client)
     assert client.get("/read/blind", headers={"host": "rebound.example:8450"}).status_code == 421
     for host in ("localhost:8450", "127.0.0.1:8450", "[::1]:8450"):
-        assert client.get("/login", headers={"host": host}).status_code == 200, host
+        assert client.get("/guidelines", headers={"host": host}).status_code == 200, host
 
 
 def test_there_are_no_uploads_and_no_long_bodies(store, client) -> None:

@@ -1,18 +1,29 @@
 // Every action is an element with data-key: pressing the key clicks it, and `?` lists them all.
 
+import { tellNextMark } from "./marks.js";
+
+const TWICE = 300; // ms: the same key again within them is one press that bounced
+
 const ALWAYS = [
   ["← →", "narrower or wider window"],
   ["↑ ↓", "brighter or darker"],
   ["⇧ + arrows", "move the X-ray (or drag with ⇧)"],
   ["drag", "window and level on the X-ray"],
   ["j k", "scroll the report"],
+  ["r", "the rule behind the next marked words"],
   ["Esc", "close, or leave a note"],
 ];
 
 export function nameOf(event) {
   const digit = /^Digit(\d)$/.exec(event.code);
   if (event.shiftKey && digit) return `Shift+${digit[1]}`;
-  return event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  // On a French keyboard the keys of the digits give other characters.
+  return digit && !find(name) ? digit[1] : name;
+}
+
+function find(key) {
+  return document.querySelector(`[data-key="${CSS.escape(key)}"]`);
 }
 
 function isTyping(target) {
@@ -21,6 +32,14 @@ function isTyping(target) {
 
 function openDialog() {
   return document.querySelector("dialog[open]");
+}
+
+const pressedAt = new Map(); // of each key
+
+function isBounce(key) {
+  const before = pressedAt.get(key) ?? -Infinity;
+  pressedAt.set(key, performance.now());
+  return performance.now() - before < TWICE;
 }
 
 function press(element) {
@@ -61,23 +80,35 @@ document.addEventListener("click", (event) => {
   ACTIONS[event.target.closest?.("[data-does]")?.dataset.does]?.();
 });
 
+let opening = ""; // the key that opened the note, as long as it is held: it is not typed
+
+document.addEventListener("keyup", () => { opening = ""; });
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (isTyping(event.target)) {
     if (event.key === "Escape") event.target.blur();
+    if (event.repeat && event.key === opening) event.preventDefault();
     return;
   }
   const key = nameOf(event);
+  if (key === "r" && !event.repeat) tellNextMark();
   const dialog = openDialog();
   if (dialog) {
     if (key === "?" || key === "h" || key === "g" || key === "e") dialog.close();
     return;
   }
   // Enter and space press what has the focus, as everywhere.
-  if (key === "Enter" && event.target.matches("a, button, summary")) return;
+  if ((key === "Enter" || key === " ") && event.target.matches("a, button, summary, input")) {
+    // Held down it would answer the next item as well.
+    if (event.repeat) event.preventDefault();
+    return;
+  }
   if (document.querySelector("#screen:not([data-shown])")) return;
-  const element = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  const element = find(key);
   if (!element || (event.repeat && !element.dataset.view)) return;
   event.preventDefault();
+  if (element.closest("form") && !element.matches("input, textarea") && isBounce(key)) return;
+  if (element.matches("textarea")) opening = event.key;
   press(element);
 });

@@ -6,9 +6,16 @@ import hmac
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
-from text_labeler.audit.web.room import LOCAL, ByReader, InRoom, NotLoggedInError, Room
+from text_labeler.audit.web.room import (
+    LOCAL,
+    ByReader,
+    InRoom,
+    NotLoggedInError,
+    Room,
+    TooManyTriesError,
+)
 
 router = APIRouter()
 
@@ -27,9 +34,14 @@ def start(request: Request, room: InRoom, token: str = "") -> Response:
 
 
 @router.get("/login")
-def show_login(request: Request, room: InRoom) -> HTMLResponse:
-    """Show the form; its own cookie guards it against a log-in that another site starts."""
-    visitor = room.sessions.open("")
+def show_login(request: Request, room: InRoom) -> Response:
+    """Show the form; its own cookie guards it against a log-in that another site starts.
+
+    Who is logged in goes on to read: a new cookie would end the session of his other tabs.
+    """
+    if room.find_reader(request) is not None:
+        return RedirectResponse("/", 303)
+    visitor = _find_visitor(request, room) or room.sessions.open("")
     answer = room.render(
         "login.html.j2",
         token=room.sessions.token(visitor),
@@ -46,9 +58,16 @@ def log_in(
     name: Annotated[str, Form(max_length=200)],
     password: Annotated[str, Form(max_length=1000)],
 ) -> Response:
-    """Check a password, and give a new session."""
-    if room.start_token is not None or not room.store.accounts.check_password(name, password):
+    """Check a password, and give a new session; raises TooManyTriesError for one who guesses."""
+    if room.start_token is not None:
         raise NotLoggedInError(WRONG)
+    address = request.client.host if request.client else ""
+    wait = room.attempts.begin(name, address)
+    if wait > 0:
+        raise TooManyTriesError(wait)
+    if not room.store.accounts.check_password(name, password):
+        raise NotLoggedInError(WRONG)
+    room.attempts.forgive(name, address)
     answer = Response(headers={"hx-redirect": "/"})
     _set_cookie(answer, request, room, room.sessions.open(name))
     return answer
@@ -61,6 +80,12 @@ def log_out(room: InRoom, reader: ByReader) -> Response:
     answer = Response(headers={"hx-redirect": "/login"})
     answer.delete_cookie(room.sessions.cookie)
     return answer
+
+
+def _find_visitor(request: Request, room: Room) -> str | None:
+    """Return the cookie of a log-in page that is open in another tab already."""
+    cookie = request.cookies.get(room.sessions.cookie, "")
+    return cookie if room.sessions.read(cookie) == "" else None
 
 
 def _set_cookie(answer: Response, request: Request, room: Room, value: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -19,6 +19,11 @@ SAFE_METHODS = frozenset({"GET", "HEAD"})
 WRITE_METHODS = frozenset({"POST"})
 MAX_BODY_BYTES = 64 << 10
 """A note has at most 10,000 characters; there are no uploads."""
+
+Tell = Callable[[Request, str, HTTPStatus], Response]
+
+TOO_OLD = "this page is of an earlier session: load it again; nothing was recorded by this key"
+TOO_MUCH = "too much was sent, and nothing was recorded: a note has at most 10,000 characters"
 
 TOKEN_HEADER = "x-kerley-token"  # noqa: S105 - its name
 
@@ -41,13 +46,17 @@ class Guard:
     """Refuses what no page of ours sends.
 
     hosts: names that may be asked for, beside addresses in digits: a foreign name that points
-    here (DNS rebinding) is refused, while digits can't be rebound.
+    here (DNS rebinding) is refused, while digits can't be rebound. tell: makes the answer that
+    refuses, from the words and the status.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: Collection[str], sessions: Sessions) -> None:
+    def __init__(
+        self, app: ASGIApp, *, hosts: Collection[str], sessions: Sessions, tell: Tell
+    ) -> None:
         self._app = app
         self._hosts = frozenset(hosts)
         self._sessions = sessions
+        self._tell = tell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on, or refuse it."""
@@ -72,21 +81,25 @@ class Guard:
 
     def _refuse(self, request: Request) -> Response | None:
         if not self._knows_host(request.headers.get("host", "")):
-            return _say(HTTPStatus.MISDIRECTED_REQUEST, "this address is not the audit's")
-        return None if request.method in SAFE_METHODS else self._refuse_write(request)
+            return PlainTextResponse(
+                "this address is not the audit's", HTTPStatus.MISDIRECTED_REQUEST
+            )
+        if request.method in SAFE_METHODS:
+            return None
+        refused = self._refuse_write(request)
+        return None if refused is None else self._tell(request, *refused)
 
-    def _refuse_write(self, request: Request) -> Response | None:
+    def _refuse_write(self, request: Request) -> tuple[str, HTTPStatus] | None:
         if request.method not in WRITE_METHODS:
-            return _say(HTTPStatus.METHOD_NOT_ALLOWED, "not a method of this site")
+            return "not a method of this site", HTTPStatus.METHOD_NOT_ALLOWED
         if not _is_same_origin(request.headers):
-            return _say(HTTPStatus.FORBIDDEN, "the request came from another site")
+            return "the request came from another site", HTTPStatus.FORBIDDEN
         if not self._has_token(request):
-            return _say(HTTPStatus.FORBIDDEN, "the page is too old: load it again")
+            return TOO_OLD, HTTPStatus.FORBIDDEN
         # The server reads no more than this; a body of no stated length is refused.
         length = request.headers.get("content-length", "")
         if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-            words = "too much was sent; there are no uploads"
-            return _say(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
+            return TOO_MUCH, HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         return None
 
     def _has_token(self, request: Request) -> bool:
@@ -114,7 +127,3 @@ def _is_same_origin(headers: Headers) -> bool:
         return False
     origin = headers.get("origin")
     return origin is None or origin.partition("://")[2] == headers.get("host")
-
-
-def _say(status: HTTPStatus, words: str) -> Response:
-    return PlainTextResponse(words, status)

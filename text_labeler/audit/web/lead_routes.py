@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from statistics import median
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from text_labeler.audit.conflicts import group_reads, needs_adjudication
 from text_labeler.audit.estimating import estimate
+from text_labeler.audit.intervals import PROVABLE_RATES, count_clean_reads
 from text_labeler.audit.planning import read_plan
 from text_labeler.audit.web.room import ByReader, InRoom, Room, check_right
-from text_labeler.audit.web.screens import name_finding
+from text_labeler.audit.web.screens import count_disputes, name_finding
 
 router = APIRouter()
 
@@ -28,7 +29,7 @@ def show_progress_page(room: InRoom, reader: ByReader) -> HTMLResponse:
         promise=room.promise,
         findings=_count_findings(room),
         readers=sorted(Counter(read.reader for read in reads).items()),
-        disputes=_count_disputes(room),
+        disputes=count_disputes(room.store),
     )
 
 
@@ -39,6 +40,24 @@ def show_estimate(room: InRoom, reader: ByReader) -> HTMLResponse:
     plan = read_plan(room.store.plan())
     found = estimate(plan, room.store.items(), room.store.reads())
     return room.render("estimate.html.j2", estimate=found, name_finding=name_finding)
+
+
+@router.get("/progress/plan")
+def show_plan(room: InRoom, reader: ByReader) -> HTMLResponse:
+    """Show what was planned: strata, reads, minutes, and how many clean reads prove what."""
+    check_right(reader, "view")
+    plan = read_plan(room.store.plan())
+    seconds = [read.seconds for read in room.store.reads() if read.queue == "blind"]
+    population = sum(one.population for one in plan.findings[0].strata)
+    return room.render(
+        "plan.html.j2",
+        plan=plan,
+        pace=median(seconds) if seconds else None,
+        double=sum(one.double_reads for one in plan.findings),
+        population=population,
+        clean=[(rate, count_clean_reads(rate, population)) for rate in PROVABLE_RATES],
+        name_finding=name_finding,
+    )
 
 
 def _count_findings(room: Room) -> list[dict[str, object]]:
@@ -53,9 +72,3 @@ def _count_findings(room: Room) -> list[dict[str, object]]:
         {"finding": name_finding(finding), "queue": queue, "planned": planned, "done": number}
         for (finding, queue), (planned, number) in sorted(rows.items())
     ]
-
-
-def _count_disputes(room: Room) -> int:
-    items = {item.item_id: item for item in room.store.items()}
-    groups = group_reads(room.store.reads())
-    return sum(needs_adjudication(items[name], reads) for name, reads in groups.items())

@@ -17,9 +17,11 @@ def mark_report(report: str, pieces: Iterable[Evidence] = ()) -> Markup:
     """Return the report escaped, with a `<mark>` around the words of each piece and of its cue.
 
     HTML turns a bare carriage return into a line feed and drops a zero; so the first is written as
-    a reference, and the second as U+FFFD: every offset stays what it was. For `pre-wrap`.
+    a reference, and the second as U+FFFD: every offset stays what it was. For `pre-wrap`. A mark's
+    title names the section too.
     """
-    html = highlight(report, pieces)
+    named = [piece._replace(rule=f"{piece.rule} · in {piece.section}") for piece in pieces]
+    html = highlight(report, named)
     return Markup(html.replace("\r", "&#13;").replace("\0", "\ufffd"))  # noqa: S704 - escaped
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from text_labeler.audit.accounts import RIGHTS, Right
 from text_labeler.audit.records import AuditError
 from text_labeler.audit.store import AuditStore
+from text_labeler.audit.web.attempts import Attempts
 from text_labeler.audit.web.pictures import Pictures
 from text_labeler.audit.web.sessions import Sessions
 
@@ -23,6 +25,20 @@ class NotAllowedError(AuditError):
 
 class NotLoggedInError(AuditError):
     """Nobody is logged in, or not any more."""
+
+
+class TooManyTriesError(AuditError):
+    """Passwords are guessed too fast. seconds: until the next may be tried."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = math.ceil(seconds)
+        super().__init__(f"too many wrong tries: wait {_tell_wait(self.seconds)}, then try again")
+
+
+def _tell_wait(seconds: int) -> str:
+    if seconds > 90:
+        return f"{math.ceil(seconds / 60)} minutes"
+    return f"{seconds} {'second' if seconds == 1 else 'seconds'}"
 
 
 @dataclass(frozen=True)
@@ -46,8 +62,8 @@ class Room:
     """One audit as it is served.
 
     start_token: lets the one local reader in; None where there are accounts. promise: what the
-    plan is to prove, in words. shown: the items
-    whose report each reader was shown by this process, whose pictures he may ask for.
+    plan is to prove, in words. shown: the items whose report each reader was shown by this process,
+    whose pictures he may ask for. attempts: to log in.
     """
 
     store: AuditStore
@@ -57,6 +73,7 @@ class Room:
     templates: jinja2.Environment
     promise: str
     shown: dict[str, set[str]] = field(default_factory=dict)
+    attempts: Attempts = field(default_factory=Attempts)
 
     def find_reader(self, request: Request) -> Reader | None:
         """Return who asks; None for a visitor, and for an account that was disabled since."""
@@ -104,10 +121,19 @@ def get_reader(request: Request) -> Reader:
     return found
 
 
+_WITHOUT: dict[Right, str] = {
+    "view": "does not see what the reads say: it would colour the next ones",
+    "read": "looks on and does not read",
+    "adjudicate": "does not decide where readers differ; an adjudicator does",
+    "export": "does not export",
+}
+
+
 def check_right(reader: Reader, right: Right) -> None:
     """Raise NotAllowedError where the reader's role does not go so far."""
     if right not in reader.rights:
-        raise NotAllowedError(f"a {reader.role} may not {right} here")
+        a_role = f"{'an' if reader.role[0] in 'aeiou' else 'a'} {reader.role}"
+        raise NotAllowedError(f"{a_role} {_WITHOUT[right]}")
 
 
 def make_idem() -> str:

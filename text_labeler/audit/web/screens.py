@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from text_labeler.audit.answers import list_verdicts
-from text_labeler.audit.conflicts import SEVERITY, is_same, name_call
+from text_labeler.audit.conflicts import (
+    SEVERITY,
+    group_reads,
+    is_same,
+    name_call,
+    needs_adjudication,
+)
 from text_labeler.audit.records import Assignment, Document, Item, Queue, Verdict
 from text_labeler.audit.store import AuditStore
 from text_labeler.audit.web.report_markup import list_pieces, mark_report
@@ -37,11 +43,16 @@ HISTORY = 50
 
 @dataclass(frozen=True)
 class Choice:
-    """One verdict as a button. key: that presses it."""
+    """One verdict as a button. key: that presses it. label: its words beside the key."""
 
     verdict: Verdict
     words: str
     key: str
+
+    @property
+    def label(self) -> str:
+        """The words without the grade, which the key says already."""
+        return self.words.removeprefix(f"{self.key} · ")
 
 
 def list_choices(finding: str) -> list[Choice]:
@@ -94,6 +105,13 @@ def show_labels(item: Item, document: Document) -> dict[str, Any]:
 def agrees(item: Item, verdict: Verdict) -> bool:
     """Whether a verdict says what the labeler said."""
     return is_same(item.finding, verdict, name_call(item.finding, item.call))
+
+
+def count_disputes(store: AuditStore) -> int:
+    """Count the items that wait for an adjudicator."""
+    items = {item.item_id: item for item in store.items()}
+    groups = group_reads(store.reads())
+    return sum(needs_adjudication(items[name], reads) for name, reads in groups.items())
 
 
 def show_progress(store: AuditStore, reader: str, queue: Queue) -> dict[str, Any]:
