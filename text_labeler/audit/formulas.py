@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-_WITHIN = re.compile('([;|\t\r\n][\\s"\N{NO-BREAK SPACE}]*)([=+@＝＋－＠-])')
+_WITHIN = re.compile('(?!^)([;|\t\r\n][\\s"\N{NO-BREAK SPACE}]*)([=+@＝＋－＠-])')
 
 
 def is_formula(text: str) -> bool:
