@@ -47,8 +47,11 @@ def main() -> None:
     parser.add_argument("--reads", type=int, default=50)
     parser.add_argument("--studies", type=int, default=400, help="items of the audit")
     parser.add_argument("--pause", type=int, default=400, help="ms between keys, as a quick reader")
+    parser.add_argument(
+        "--side", type=int, default=2500, help="pixels of an X-ray from top to foot"
+    )
     chosen = parser.parse_args()
-    pixels = make_pixels(2500, 2048)
+    pixels = make_pixels(chosen.side, round(chosen.side * 0.8192))
     images = (("/frontal.dcm", "PA"), ("/lateral.dcm", "LATERAL"))
     with (
         tempfile.TemporaryDirectory() as folder,

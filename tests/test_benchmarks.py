@@ -3,6 +3,8 @@
 import csv
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -125,3 +127,15 @@ def test_a_peer_that_does_not_install_says_why(benchmark_modules, tmp_path):
     peer = Peer("absent", "with_no_such_peer.py", (str(tmp_path / "absent.whl"),))
     with pytest.raises(PeerError, match=r"does not install: ERROR.*absent\.whl"):
         make_environment(peer, tmp_path)
+
+
+def test_keys_of_the_audit_room_are_timed_with_each_read_on_the_disk():
+    pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    if shutil.which("chromium") is None:
+        pytest.skip("no Chromium on the PATH: install Debian's package `chromium`")
+    command = [sys.executable, str(BENCHMARKS / "audit_keys.py"), "--reads", "3"]
+    command += ["--studies", "6", "--pause", "20", "--side", "200"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"3 reads on the disk; key to next item: p50 \d+ ms, p95 \d+ ms", done.stdout)
+    assert "foreign requests: 0; console errors: 0" in done.stdout

@@ -75,7 +75,8 @@ def _rank_finding(
     table = tables.table
     scores, reasons = _score(finding, tables, by)
     scores = np.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0)
-    drawn = {item.study_id for item in blind if item.finding == finding}
+    # Drawn for whatever finding: the marks of one finding tell of the others.
+    drawn = {item.study_id for item in blind}
     held = set(plan.excluded)
     strata = stratify(table, finding)
     calls = list_calls(strata["call"])

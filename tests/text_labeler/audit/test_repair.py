@@ -84,6 +84,21 @@ def test_studies_of_the_sample_and_of_other_audits_are_left_out(table):
     assert len(items) == 200 - len(drawn) - 2 + len(drawn & {"study-00000", "study-00199"})
 
 
+def test_a_study_that_is_read_blind_for_one_finding_is_repaired_for_none(table):
+    both = make_plan(
+        table,
+        40,
+        40,
+        findings=("Edema", "edema_severity"),
+        promises=parse_promises("accuracy >= .8"),
+    )
+    blind = draw_items(both, table)
+    scored = table.assign(suspect=1.0)
+    items = rank(scored, "suspect", 200, blind=blind, plan=both)
+    assert {item.finding for item in items} == {"Edema", "edema_severity"}
+    assert {item.study_id for item in items}.isdisjoint(item.study_id for item in blind)
+
+
 @pytest.mark.parametrize(
     ("by", "words"),
     [

@@ -1,4 +1,7 @@
-"""What the reading screen shows to whom, and when: blind stays blind until it cannot hurt."""
+"""What the reading screen shows to whom, and when: blind stays blind until it cannot hurt.
+
+All of it on SQLite and on PostgreSQL.
+"""
 
 import pytest
 
@@ -17,8 +20,8 @@ LABELED = "The labeler says"
 
 
 @pytest.fixture
-def store(tmp_path):
-    with plant_audit(tmp_path / "audit", studies=12, repair=2) as store:
+def store(place):
+    with plant_audit(place, studies=12, repair=2) as store:
         yield store
 
 
@@ -155,6 +158,9 @@ def test_the_lead_sees_progress_and_on_request_the_estimate(store, client) -> No
     assert "precision ≥ 0.9" in page
     assert "local: 3 reads" in page
     assert "pos certain" not in page
+    plan = client.get("/progress/plan").text
+    for words in ("12 first reads", "pos certain", "at the measured", "prove an error rate"):
+        assert words in plan
     told = client.get("/progress/estimate").text
     for words in ("precision", "recall", "95 %, always", "pos certain", "more clean reads"):
         assert words in told
