@@ -34,7 +34,7 @@ def hold_next(
     connection: sa.Connection, standing: Standing, wish: Wish, *, now: float, until: float
 ) -> Assignment | None:
     """Give the reader an item of his own that he still holds, or else the next that needs him."""
-    held = _list_live(connection, now)
+    held = _list_live(connection, now, until)
     mine = sorted((row for row in held if row.reader == wish.reader), key=lambda row: row.turn)
     for row in mine:
         is_wanted = row.item_id not in wish.skip and wish.fits(row.purpose)
@@ -82,24 +82,34 @@ def find_purpose(
 ) -> Purpose:
     """Return the purpose for which a reader holds an item that he answers now.
 
-    A lease that ran out counts while nobody else took the item. Raises AuditError otherwise.
+    A lease that ran out counts while nobody else took the item, and so does one whose re-read
+    nobody asks for any more. Of two who hold one item, as where a clock was set back, it is the
+    later one's. Raises AuditError otherwise.
     """
     rows = connection.execute(sa.select(LEASES).where(LEASES.c.item_id == item_id)).all()
     own = next((row for row in rows if row.reader == reader), None)
     if own is None:
         raise AuditError("the item was not given to this reader, or was read already")
     purpose: Purpose = own.purpose
-    if own.expires > now:
-        return purpose
-    others = [row.purpose for row in rows if row.reader != reader and row.expires > now]
+    is_late = own.expires <= now
+    others = [
+        row.purpose
+        for row in rows
+        if row.reader != reader and row.expires > now and (is_late or row.turn > own.turn)
+    ]
     left = [
         other
         for other in standing.list_purposes(item_id, others)
         if (other == "adjudication") == (purpose == "adjudication")
     ]
+    if purpose in left:
+        return purpose
+    given = [*others, *(read.purpose for read in standing.reads_of(item_id))]
+    if not is_late and purpose not in given:
+        return purpose
     if not left:
         raise AuditError("the item was held too long, and another reader has taken it")
-    return purpose if purpose in left else left[0]
+    return left[0]
 
 
 def release(connection: sa.Connection, item_id: str, reader: str) -> None:
@@ -116,8 +126,11 @@ class _Row:
     expires: float = 0.0
 
 
-def _list_live(connection: sa.Connection, now: float) -> list[Any]:
-    return list(connection.execute(sa.select(LEASES).where(LEASES.c.expires > now)))
+def _list_live(connection: sa.Connection, now: float, until: float) -> list[Any]:
+    # One that ends far beyond a new one was made by a clock that has been set back since.
+    last = until + (until - now)
+    live = (LEASES.c.expires > now, LEASES.c.expires <= last)
+    return list(connection.execute(sa.select(LEASES).where(*live)))
 
 
 def _hold(

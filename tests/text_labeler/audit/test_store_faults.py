@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from tests.text_labeler.audit.planted import plant, plant_documents, plant_items, read_next
 from tests.text_labeler.audit.test_store_log import drop_guards
-from text_labeler.audit.records import AuditError
+from text_labeler.audit.records import Answer, AuditError
 from text_labeler.audit.store import AuditStore
 from text_labeler.audit.tables import ACCOUNTS, EVENTS
 
@@ -77,3 +77,39 @@ def test_a_password_in_any_part_of_the_url_is_refused(name):
     with pytest.raises(AuditError, match="holds a password") as raised:
         AuditStore.create(f"postgresql://eve@host/audit?{name}=SECRET")
     assert "SECRET" not in str(raised.value)
+
+
+@pytest.mark.parametrize("first", ["anna", "ben"])
+def test_a_clock_set_back_lets_no_item_be_read_too_often(place, first):
+    times = [5000.0]
+    with plant(place, plant_items(1)) as store:
+        store.clock = lambda: times[0]
+        store.claim("anna", queue="blind")
+        times[0] += store.lease_seconds + 100
+        store.claim("ben", queue="blind")
+        times[0] -= 200
+        told = []
+        for reader in (first, "ben" if first == "anna" else "anna"):
+            try:
+                store.record(reader, "item-0", Answer("present"), idem="key")
+            except AuditError as error:
+                told.append(str(error))
+        assert [read.reader for read in store.reads()] == ["ben"], "who was given it last"
+        assert told == ["the item was held too long, and another reader has taken it"]
+
+
+@pytest.mark.parametrize("first", ["anna", "ben"])
+def test_an_item_held_by_a_clock_that_ran_ahead_is_given_and_read_once(place, first):
+    times = [1_000_000.0]
+    with plant(place, plant_items(1)) as store:
+        store.clock = lambda: times[0]
+        store.claim("anna", queue="blind")
+        times[0] = 5000.0
+        assert store.claim("ben", queue="blind").item.item_id == "item-0"
+        told = []
+        for reader in (first, "ben" if first == "anna" else "anna"):
+            try:
+                store.record(reader, "item-0", Answer("present"), idem="key")
+            except AuditError as error:
+                told.append(str(error))
+        assert len(store.reads()) == len(told) == 1
