@@ -89,6 +89,8 @@ def plan(
     made = make_audit(choices, out)
     for line in tell_plan(made.plan, made.forecasts, made.strata, made.sufficient):
         print(line)
+    if pool == "hold_out" and not exclude:
+        print("were rules mended by another audit? give it by --exclude: no study is in both then")
     if made.silent:
         print(f"{made.silent} studies have no report and are left out")
     if repair:

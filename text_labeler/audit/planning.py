@@ -258,6 +258,8 @@ def _draw_finding(
                 f" {planned.population} in the plan"
             )
         order = _randomness(plan, one.finding, planned.stratum).permutation(len(rows))
+        if plan.pool == "tune":  # from the other end: one seed does not draw a study for both
+            order = order[::-1]
         drawn = rows.iloc[order[: planned.reads]]
         calls = list_calls(drawn["call"])
         for study, call in zip(drawn["study_id"], calls, strict=True):

@@ -76,7 +76,10 @@ def test_an_audit_is_planned_read_estimated_and_certified(mined, tmp_path):
 def test_a_second_audit_holds_other_studies_and_knows_the_pace(mined, tmp_path):
     plan(mined, tmp_path / "tune", "--minutes", "8", "--pool", "tune", "--repair", "2")
     read_blind(tmp_path / "tune", "ann")
+    asked = "were rules mended by another audit?"
+    assert asked in plan(mined, tmp_path / "alone", "--minutes", "2").output
     said = plan(mined, tmp_path / "hold", "--minutes", "2", "--exclude", tmp_path / "tune")
+    assert asked not in said.output
     assert "30 first reads take 2 minutes at 4 s each" in said.output
     studies = [
         {item.study_id for item in open_audit(tmp_path / name).items} for name in ("tune", "hold")

@@ -190,3 +190,18 @@ def test_reads_are_shared_out_to_findings():
     assert share_reads(11, 3) == (4, 4, 3)
     with pytest.raises(AuditError, match="expected one at least"):
         share_reads(1, 2)
+
+
+def test_one_seed_draws_other_studies_to_tune_by_than_to_measure_by():
+    table = plant_table()
+    drawn = [
+        {
+            (item.stratum, item.study_id)
+            for item in draw_items(make_plan(table, 200, pool=pool), table)
+        }
+        for pool in ("tune", "hold_out")
+    ]
+    sizes = stratify(table, "Edema")["stratum"].value_counts()
+    reads = {one.stratum: one.reads for one in make_plan(table, 200).findings[0].strata}
+    forced = sum(max(0, 2 * reads[name] - size) for name, size in sizes.items())
+    assert len(drawn[0] & drawn[1]) == forced
