@@ -71,7 +71,10 @@ class View {
         this.pixels = picture.sent;
         this.draw();
       })),
-      () => { this.words.textContent = "this picture cannot be read"; },
+      () => {
+        this.words.textContent = "this picture cannot be read";
+        canvas.closest("figure").classList.add("unread");
+      },
     );
     this.watch = new ResizeObserver(() => this.draw());
     this.watch.observe(canvas);

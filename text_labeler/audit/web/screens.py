@@ -78,6 +78,7 @@ def show_item(assignment: Assignment, document: Document, *, has_labels: bool) -
         "finding": name_finding(item.finding),
         "queue": item.queue,
         "report": mark_report(document.report),
+        "is_blank": not document.report.strip(),
         "views": [view for _, view in document.images],
         "choices": list_choices(item.finding),
         "labels": None,
@@ -93,6 +94,7 @@ def show_labels(item: Item, document: Document) -> dict[str, Any]:
     pieces = list_pieces(document.evidence, item.finding)
     return {
         "report": mark_report(document.report, pieces),
+        "is_blank": not document.report.strip(),
         "labels": {
             "call": WORDS[name_call(item.finding, item.call)],
             "verdict": name_call(item.finding, item.call),
