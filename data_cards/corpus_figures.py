@@ -40,7 +40,7 @@ def write_figures(
     ages = [age for age in people["age"][:] if age is not None]
     if ages:
         drawn.append(("ages", draw_ages(people["age"][:], people["sex"][:])))
-    if report.survey is not None:
+    if report.survey is not None and report.survey.images:
         drawn.append(("sizes", draw_sizes(report.survey)))
         drawn.append(("distances", draw_distances(report.survey)))
         if with_samples:
@@ -194,6 +194,8 @@ def _bars(axes: Any, title: str, counts: dict[str, int] | Counter[str], order: l
 def _stack(axes: Any, title: str, names: list[str], splits: list[str], order: list[str]) -> None:
     pairs, totals = Counter(zip(names, splits, strict=True)), Counter(names)
     shown = [name for name, _ in totals.most_common(MOST_BARS)][::-1]
+    if len(totals) > len(shown):
+        title += f", the largest {len(shown)} of {len(totals):,}"
     left = np.zeros(len(shown))
     for number, split in enumerate(order):
         wide = np.array([pairs[name, split] for name in shown], float)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_cards.corpus_figures import write_figures
+from data_cards.corpora import find_corpus
+from data_cards.corpus_figures import draw_counts, write_figures
 from data_cards.corpus_metadata import measure_baselines
 from data_cards.corpus_report import describe_report, inspect_corpus, to_json
 from data_cards.image_survey import SurveyedImage, survey_images
@@ -157,6 +158,24 @@ def test_figures_are_drawn_and_images_are_shown_on_request_alone(tmp_path):
         assert one.read_bytes() == other.read_bytes()
         assert np.ptp(np.asarray(Image.open(one).convert("L"))) > 200
     assert hash_tree(root) == before
+
+
+def test_nothing_is_drawn_of_images_that_were_not_decoded(tmp_path):
+    (tmp_path / "film.dcm").write_bytes(b"DICOM is left to the image cache")
+    listing = find_corpus("image_folder").read(tmp_path)
+    report = inspect_corpus(listing)
+    assert report.survey.not_compared == 1
+    drawn = write_figures(tmp_path / "figures", report, listing, with_samples=True)
+    assert [path.name for path in drawn] == ["counts.png"]
+
+
+def test_classes_that_are_not_drawn_are_counted(tmp_path):
+    for number in range(15):
+        (tmp_path / f"class{number}").mkdir()
+        draw(number).save(tmp_path / f"class{number}" / f"{number}.png")
+    listing = find_corpus("image_folder").read(tmp_path)
+    axes = draw_counts(inspect_corpus(listing, at_most=0), listing).axes
+    assert "the largest 12 of 15" in axes[1].get_title(loc="left")
 
 
 @pytest.mark.parametrize(("images", "said"), [("0", False), ("-1", True)])
