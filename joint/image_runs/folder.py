@@ -12,6 +12,7 @@ from configs.settings import load_settings, peek_setting
 from joint.image_runs.settings import ImageRunSettings
 from joint.run_folder import RunFolder
 from joint.training.settings import IMAGE_TASKS, TrainingSettings
+from vision.grade_table import disarm
 
 
 class ImageRunFolder(RunFolder):
@@ -30,6 +31,7 @@ class ImageRunFolder(RunFolder):
     def write_left_out(self, skipped: Iterable[tuple[str, str]]) -> None:
         """List images that could not be read: path under the corpus root, and why."""
         table = pd.DataFrame(list(skipped), columns=["path", "reason"])
+        table["path"] = table["path"].map(disarm)
         with write_atomically(self.left_out) as temporary:
             table.to_csv(temporary, index=False)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from configs.files import write_atomically
 from data_cards.lineage import Lineage
 from joint.html_report import format_cell
+from joint.image_runs.class_trust import describe_checks
 from joint.image_runs.kinds import ImageRunPlace, TrainedImages
 from joint.image_runs.lineage import add_predictions, record_model
 from joint.image_runs.mask_card import MaskFacts, write_mask_card
@@ -23,8 +24,8 @@ from joint.image_runs.mask_scores import (
     score_sets,
     usual_shares,
 )
+from joint.image_runs.mask_trust import examine_masks
 from joint.metrics_log import MetricsLog
-from joint.trust.leaks import check_files, check_patients
 from vision.figure_style import PNG_DOTS_PER_INCH
 from vision.figures import loss_curves
 from vision.grade_table import disarm
@@ -61,12 +62,9 @@ def finish_segmentation(trained: TrainedImages) -> list[str]:
         lineage = add_predictions(place)
         _save_segmenter(place, task, trained.weights, usual, lineage)
         record_model(place, lineage)
-        images = prepared.images
-        checks = (
-            (check_patients(images), check_files(images)) if settings.evaluation.trust else None
-        )
+        checks = examine_masks(place) if settings.evaluation.trust else None
         write_mask_card(place, MaskFacts(sets, usual, checks))
-        lines += [f"trust report, {c.verdict}: {c.name}. {c.found}" for c in checks or ()]
+        lines += describe_checks(checks or ())
     return lines
 
 

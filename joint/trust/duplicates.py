@@ -55,8 +55,9 @@ def check_duplicates(inputs: TrustInputs) -> tuple[TrustCheck, TrustCheck, pd.Da
         "Near duplicates",
         "warning" if groups else "passed",
         f"of {len(rows):,} images {len(listed):,} in {len(groups):,} groups are nearly the same"
-        f" (likeness about {NEAR_LIKENESS} and above) and in more than one split; groups of them"
-        f" with more than one class: {mixed:,}; {len(found.groups):,} groups in all",
+        f" (likeness about {NEAR_LIKENESS} and above) and in more than one split"
+        + (f"; groups of them with more than one class: {mixed:,}" if inputs.classes else "")
+        + f"; {len(found.groups):,} groups in all",
         WHY,
     )
     return exact, near, listed

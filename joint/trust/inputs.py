@@ -58,6 +58,7 @@ class TrustInputs:
 
     rows: one row per image with COLUMNS; the row number is what the callables are asked for.
     labels: class number of each row, −1 where not known (for severity: 1 above grade 0, else 0).
+    classes: their names; () for a run that tells none apart, whose labels are not known.
     pixels: rows → uint8 [n, size, size]. probabilities: [m, k] of the trained model on the rows
     of split "test", in their order; None for a corpus without a model. predict: the trained model
     on (altered) pixels → [n, k]. lung_masks: (rows, pixels) → bool [n, size, size]; without it a
@@ -83,7 +84,7 @@ class TrustInputs:
             raise TrustInputError(f"the trust report's rows lack the columns {lacking}")
         if len(self.labels) != len(self.rows):
             raise TrustInputError(f"{len(self.rows)} images, but {len(self.labels)} labels")
-        if len(self.classes) < 2 or self.labels.max(initial=UNKNOWN) >= len(self.classes):
+        if len(self.classes) == 1 or self.labels.max(initial=UNKNOWN) >= len(self.classes):
             raise TrustInputError(
                 f"labels reach {self.labels.max(initial=UNKNOWN)}, classes are {self.classes}"
             )

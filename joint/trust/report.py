@@ -53,6 +53,18 @@ def check_image_run(inputs: TrustInputs, folder: Path | None = None) -> tuple[Tr
     return checks
 
 
+def check_leaks(inputs: TrustInputs, folder: Path | None = None) -> tuple[TrustCheck, ...]:
+    """Look for leaks between splits alone: all that a run without classes can be asked.
+
+    folder: where the report is written, with the near duplicates.
+    """
+    exact, near, listed = check_duplicates(inputs)
+    checks = (check_patients(inputs.rows), exact, near)
+    if folder is not None:
+        _write(folder, checks, (), listed)
+    return checks
+
+
 def describe_report(checks: Sequence[TrustCheck], groups: Sequence[GroupScore]) -> str:
     """Put the report into Markdown; it names no patient, study or file."""
     lines = [

@@ -25,6 +25,9 @@ from vision.segmentation.lung_masks import LungMasks
 from vision.segmentation.segmenter import Segmenter
 
 SPLITS = {"Train": 4, "Val": 2, "Test": 3}
+TRAINED = f"{QU_EX}/Train/Normal/images/Normal (3).png"
+TESTED = f"{QU_EX}/Test/Normal/images/Normal (2).png"
+"""The same picture, saved anew in another split."""
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +55,8 @@ def corpora(tmp_path_factory):
     train_masks = folder / "covid_qu_ex" / QU_EX / "Train" / "Normal" / "lung masks"
     (train_masks / "Normal (0).png").write_bytes(b"no mask")
     (train_masks / "Normal (1).png").unlink()
+    with Image.open(folder / "covid_qu_ex" / TRAINED) as again:
+        again.save(folder / "covid_qu_ex" / TESTED, compress_level=0)
     _, masks = save_pairs(folder / "pairs", 3)
     values = np.where(draw_lungs(), 255, 0).astype(np.uint8)
     values[:5] = 127
@@ -111,6 +116,18 @@ def test_the_folder_is_complete_and_the_segmenter_loads_alone(finished):
     assert segmenter.usual_share[0] == pytest.approx(0.28, abs=0.05)
     drawn = LungMasks.load(folder.model)(draw_xray(0, height=64, width=64)[np.newaxis])
     assert drawn.shape == (1, 64, 64)
+
+
+def test_an_image_that_is_saved_anew_in_another_split_is_found(finished):
+    facts = json.loads(finished.folder.card_facts.read_text())["trust"]
+    verdicts = {check["name"]: check["verdict"] for check in facts}
+    assert verdicts["Patients apart"] == "passed"
+    assert verdicts["Images apart"] == "error"
+    assert "0 are in more than one split byte for byte, 2 pixel for pixel" in facts[1]["found"]
+    near = pd.read_csv(finished.folder.trust / "near_duplicates.csv")
+    groups = near.set_index("path")["group"]
+    assert groups[TRAINED] == groups[TESTED]
+    assert "Images apart" in (finished.folder.trust / "README.md").read_text()
 
 
 def test_the_card_and_the_predictions_say_the_same_and_name_no_place(finished, corpora):
