@@ -86,15 +86,19 @@ def expect_strata(
 
 
 def allocate(
-    strata: Sequence[ExpectedStratum], measures: Sequence[Measure], reads: int
+    strata: Sequence[ExpectedStratum],
+    measures: Sequence[Measure],
+    reads: int,
+    rooms: Sequence[int] | None = None,
 ) -> list[int]:
     """Deal `reads` out to strata by Neyman's rule, FLOOR each at least, never more than there are.
 
     For each measure a stratum's weight is its size times the standard deviation of a unit times
     the measure's slope; the weights of several measures are put together as a root of squares.
-    Where `reads` is too small for the floor, the floor is an equal share.
+    Where `reads` is too small for the floor, the floor is an equal share. rooms: how many studies
+    of each stratum can be drawn, where not all can.
     """
-    sizes = np.array([stratum.population for stratum in strata])
+    sizes = np.array([stratum.population for stratum in strata] if rooms is None else rooms)
     floor = min(FLOOR, reads // len(strata))
     given = np.minimum(sizes, floor)
     weights = _weigh(strata, measures)
@@ -104,6 +108,13 @@ def allocate(
         wanted = _round_to(left, open_weights / open_weights.sum())
         given = np.minimum(sizes, given + np.maximum(0, wanted))
     return [int(number) for number in given]
+
+
+def share_reads(total: int, findings: int) -> tuple[int, ...]:
+    """Share first reads out evenly to findings; raises AuditError when one would get none."""
+    if total < findings:
+        raise AuditError(f"{total} reads: expected one at least for each of {findings} findings")
+    return tuple(total // findings + (place < total % findings) for place in range(findings))
 
 
 def _weigh(strata: Sequence[ExpectedStratum], measures: Sequence[Measure]) -> NDArray[np.float64]:

@@ -99,7 +99,7 @@ def make_certificate(
         later = later.model_copy(update={"calls": kept})
     certificate = Certificate(
         created=created,
-        plan=plan.model_copy(update={"salt": "", "excluded": (), "store": None}),
+        plan=plan.model_copy(update={"salt": "", "excluded": (), "held": (), "store": None}),
         plan_hash=hashlib.sha256(plan.to_json().encode()).hexdigest(),
         log_head=log_head,
         later=later,

@@ -11,7 +11,7 @@ from statistics import median
 
 import pandas as pd
 
-from text_labeler.audit.allocation import ExpectedStratum, expect_strata
+from text_labeler.audit.allocation import ExpectedStratum, expect_strata, share_reads
 from text_labeler.audit.certificate import (
     CertificateFiles,
     make_certificate,
@@ -36,7 +36,6 @@ from text_labeler.audit.planning import (
     AuditRequest,
     draw_items,
     plan_audit,
-    share_reads,
 )
 from text_labeler.audit.promises import Promise, parse_promises, select_promises
 from text_labeler.audit.records import AuditError, Item, Pool
@@ -101,9 +100,8 @@ def make_audit(choices: PlanChoices, folder: Path) -> MadeAudit:
     check_corpus(labels, listing)
     silent = list_silent(listing)
     held, measured = _read_excluded(choices.exclude)
-    held |= silent
     pace = choices.pace or measured or USUAL_PACE
-    strata = _expect(choices, labels, others, held)
+    strata = _expect(choices, labels, others, silent)
     sufficient = [
         find_sufficient(finding, own, select_promises(promises, finding), choices.seed)
         for finding, own in zip(choices.findings, strata, strict=True)
@@ -119,7 +117,7 @@ def make_audit(choices: PlanChoices, folder: Path) -> MadeAudit:
         uncertain_as=choices.uncertain_as,
         expected=choices.expected,
     )
-    plan = plan_audit(request, labels.about, labels.table, others, excluded=held)
+    plan = plan_audit(request, labels.about, labels.table, others, excluded=silent, held=held)
     plan = plan.model_copy(
         update={"created": datetime.now(UTC).isoformat(timespec="seconds"), "store": choices.store}
     )
@@ -160,11 +158,11 @@ def estimate_audit(
 
 
 def _expect(
-    choices: PlanChoices, labels: LabelFile, others: Others, held: set[str]
+    choices: PlanChoices, labels: LabelFile, others: Others, silent: set[str]
 ) -> list[list[ExpectedStratum]]:
-    frame = labels.table[~labels.table["study_id"].isin(held)].reset_index(drop=True)
+    frame = labels.table[~labels.table["study_id"].isin(silent)].reset_index(drop=True)
     if not len(frame):
-        raise AuditError("no studies: the label table is empty, or other audits hold all of them")
+        raise AuditError("no studies: the label table is empty, or none has a report")
     tables = [table for _, table in others.values()]
     return [
         expect_strata(

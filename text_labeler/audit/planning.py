@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from configs.files import hash_json
@@ -83,9 +85,10 @@ class FindingPlan(Settings):
 class AuditPlan(Settings):
     """A plan as it is published (`plan.json`).
 
-    excluded: salted hashes of the studies that are not drawn from: other audits hold them, or
-    they have no report. sampling_hash: of the published
-    list (`hash_sampling`). store: where the store lies, when that is not beside the plan.
+    excluded: salted hashes of the studies that leave the population: they have no report. held:
+    of those that other audits drew: they are not drawn again, but their stratum's others stand
+    for them. sampling_hash: of the published list (`hash_sampling`). store: where the store lies,
+    when that is not beside the plan.
     """
 
     version: int = 1
@@ -99,6 +102,7 @@ class AuditPlan(Settings):
     pace_seconds: float
     findings: tuple[FindingPlan, ...]
     excluded: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
     sampling_hash: str
     created: str = ""
     store: str | None = None
@@ -133,17 +137,20 @@ def plan_audit(
     others: Mapping[str, tuple[AuditedLabels, pd.DataFrame]] | None = None,
     *,
     excluded: Collection[str] = (),
+    held: Collection[str] = (),
 ) -> AuditPlan:
     """Stratify a label table and deal the reads out to findings and strata.
 
     others: further label tables of the same studies by name; where they differ from `table` is a
-    stratum of its own. excluded: ids of studies that leave the population: those that other audits
-    hold, and those without a report.
+    stratum of its own. excluded: ids of studies that leave the population: those without a report.
+    held: of those that other audits drew. They are drawn by chance within their strata, mostly of
+    positives: without them in the population, recall would be another's.
     Raises AuditError when nothing is left to draw from.
     """
     others = others or {}
     frame = _exclude(table, excluded)
-    if not len(frame):
+    free = ~frame["study_id"].isin(set(held))
+    if not free.any():
         raise AuditError("no studies: the label table is empty, or other audits hold all of them")
     tables = [other for _, other in others.values()]
     if not request.findings or len(set(request.findings)) < len(request.findings):
@@ -152,10 +159,13 @@ def plan_audit(
         )
     plans = []
     for finding, reads in zip(request.findings, request.reads, strict=True):
-        cells = count_cells(stratify(frame, finding, tables), finding)
+        by_study = stratify(frame, finding, tables)
+        cells = count_cells(by_study, finding)
         strata = expect_strata(cells, request.uncertain_as, request.expected)
         measures = [one.measure for one in select_promises(request.promises, finding)]
-        numbers = allocate(strata, measures, min(reads, len(frame)))
+        room = Counter(by_study["stratum"][free.to_numpy()])
+        rooms = [room[one.name] for one in strata]
+        numbers = allocate(strata, measures, min(reads, sum(rooms)), rooms)
         plans.append(
             FindingPlan(
                 finding=finding,
@@ -177,7 +187,8 @@ def plan_audit(
         uncertain_as=request.uncertain_as,
         pace_seconds=request.pace_seconds,
         findings=tuple(plans),
-        excluded=tuple(sorted(hash_study(request.salt, study) for study in set(excluded))),
+        excluded=_hash_studies(request.salt, excluded),
+        held=_hash_studies(request.salt, held),
         sampling_hash="",
     )
     items = _draw(plan, frame, tables)
@@ -199,12 +210,10 @@ def draw_items(
 
 
 def select_population(plan: AuditPlan, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a label table that the plan draws from: those no other audit holds."""
+    """Return the rows of a label table that the plan speaks of: those not excluded."""
     if not plan.excluded:
         return table
-    held = set(plan.excluded)
-    keep = [hash_study(plan.salt, study) not in held for study in table["study_id"]]
-    return table[keep].reset_index(drop=True)
+    return table[~_is_among(plan, plan.excluded, table["study_id"])].reset_index(drop=True)
 
 
 def hash_sampling(items: Sequence[Item]) -> str:
@@ -228,11 +237,14 @@ def _exclude(table: pd.DataFrame, excluded: Collection[str]) -> pd.DataFrame:
     return table[~table["study_id"].isin(set(excluded))].reset_index(drop=True)
 
 
-def share_reads(total: int, findings: int) -> tuple[int, ...]:
-    """Share first reads out evenly to findings; raises AuditError when one would get none."""
-    if total < findings:
-        raise AuditError(f"{total} reads: expected one at least for each of {findings} findings")
-    return tuple(total // findings + (place < total % findings) for place in range(findings))
+def _hash_studies(salt: str, studies: Collection[str]) -> tuple[str, ...]:
+    return tuple(sorted(hash_study(salt, study) for study in set(studies)))
+
+
+def _is_among(plan: AuditPlan, hashes: Collection[str], studies: pd.Series) -> NDArray[np.bool_]:
+    known = set(hashes)
+    among = [bool(known) and hash_study(plan.salt, study) in known for study in studies]
+    return np.array(among, dtype=bool)
 
 
 def _count_double(reads: int) -> int:
@@ -257,6 +269,7 @@ def _draw_finding(
                 f"{one.finding}, {planned.stratum}: {len(rows)} studies in the label table,"
                 f" {planned.population} in the plan"
             )
+        rows = rows[~_is_among(plan, plan.held, rows["study_id"])]
         order = _randomness(plan, one.finding, planned.stratum).permutation(len(rows))
         if plan.pool == "tune":  # from the other end: one seed does not draw a study for both
             order = order[::-1]

@@ -77,7 +77,7 @@ def _rank_finding(
     scores = np.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0)
     # Drawn for whatever finding: the marks of one finding tell of the others.
     drawn = {item.study_id for item in blind}
-    held = set(plan.excluded)
+    held = {*plan.excluded, *plan.held}
     strata = stratify(table, finding)
     calls = list_calls(strata["call"])
     items: list[Item] = []

@@ -42,7 +42,9 @@ def plant_table(studies: int = 1000, seed: int = 0, **columns) -> pd.DataFrame:
     )
 
 
-def make_plan(table: pd.DataFrame, *reads: int, excluded=(), others=None, **changes) -> AuditPlan:
+def make_plan(
+    table: pd.DataFrame, *reads: int, excluded=(), held=(), others=None, **changes
+) -> AuditPlan:
     values = {
         "findings": ("Edema",),
         "promises": parse_promises("precision >= .9, recall >= .8"),
@@ -50,7 +52,7 @@ def make_plan(table: pd.DataFrame, *reads: int, excluded=(), others=None, **chan
         "reads": reads or (300,),
     }
     request = AuditRequest(**values | changes)
-    return plan_audit(request, LABELS, table, others, excluded=excluded)
+    return plan_audit(request, LABELS, table, others, excluded=excluded, held=held)
 
 
 def make_read(event: int, item: Item, verdict: str, reader: str = "ann", **changes) -> Read:

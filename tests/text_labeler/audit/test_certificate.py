@@ -31,6 +31,7 @@ def audited():
         promises=parse_promises("precision >= .9, recall >= .8, accuracy >= .8"),
         salt="CANARY-salt",
         excluded={"study-00004"},
+        held={"study-00005"},
     )
     items = draw_items(plan, table)
 
@@ -60,8 +61,10 @@ def test_every_number_is_made_again_from_the_file_alone(audited, tmp_path):
 
 def test_it_holds_no_text_no_study_no_name_and_no_salt(audited, tmp_path):
     files = write_certificate(certify(audited), tmp_path)
+    plan = audited[1]
     for file in files:
         told = file.read_text()
+        assert not [name for name in (*plan.excluded, *plan.held) if name in told]
         assert "CANARY" not in told
         assert "study-0" not in told
     assert {one.reader for one in certify(audited).reads} == {"reader 01", "reader 02"}

@@ -1,12 +1,20 @@
 """Strata, promises, allocation, and the published sample."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from tests.text_labeler.audit.sampled import LABELS, make_plan, plant_table
-from text_labeler.audit.allocation import FLOOR, ExpectedStratum, allocate, expect_strata
+from text_labeler.audit.allocation import (
+    FLOOR,
+    ExpectedStratum,
+    allocate,
+    expect_strata,
+    share_reads,
+)
 from text_labeler.audit.forecast import find_sufficient, forecast_plan
-from text_labeler.audit.planning import draw_items, hash_sampling, read_plan, share_reads
+from text_labeler.audit.planning import draw_items, hash_sampling, read_plan
 from text_labeler.audit.promises import parse_promises, select_promises
 from text_labeler.audit.records import AuditError
 from text_labeler.audit.strata import count_cells, stratify
@@ -165,15 +173,31 @@ def test_each_study_of_a_stratum_is_drawn_as_often():
     assert max(abs(np.array(drawn) - np.mean(drawn))) < 4 * spread
 
 
-def test_another_audits_studies_are_not_drawn():
+def test_another_audits_studies_are_not_drawn_but_stay_in_the_population():
+    """Else recall would be that of a rest from which the first audit took most positives."""
     table = plant_table()
-    tune = draw_items(make_plan(table, 300, pool="tune"), table)
+    tune = draw_items(make_plan(table, 150, pool="tune"), table)
     held = {item.study_id for item in tune}
-    plan = make_plan(table, 300, excluded=held)
-    assert held.isdisjoint(item.study_id for item in draw_items(plan, table))
-    assert sum(one.population for one in plan.findings[0].strata) == 1000 - len(held)
+    plan = make_plan(table, 300, held=held)
+    items = draw_items(plan, table)
+    assert held.isdisjoint(item.study_id for item in items)
+    assert len(items) == 300
+    assert plan.findings[0].cells == make_plan(table).findings[0].cells
+    drawn = Counter(item.stratum for item in (*tune, *items))
+    for part in plan.findings[0].strata:
+        assert drawn[part.stratum] <= part.population
+    plan = make_plan(table, 1000, held=held)
+    assert len(draw_items(plan, table)) == 1000 - len(held)
     with pytest.raises(AuditError, match="other audits hold"):
-        make_plan(table, excluded=set(table["study_id"]))
+        make_plan(table, held=set(table["study_id"]))
+
+
+def test_studies_without_a_report_leave_the_population():
+    table = plant_table()
+    silent = set(table["study_id"][:40])
+    plan = make_plan(table, 300, excluded=silent)
+    assert silent.isdisjoint(item.study_id for item in draw_items(plan, table))
+    assert sum(one.population for one in plan.findings[0].strata) == 960
 
 
 def test_where_labelers_disagree_is_a_stratum_of_its_own():
