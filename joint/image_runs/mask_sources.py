@@ -38,21 +38,27 @@ def find_masks(settings: ImageDataSettings, images: pd.DataFrame) -> list[MaskSo
 
     Raises CorpusError for a table of CheXmask that cannot be read.
     """
-    sources = {source.corpus: source for source in settings.external + settings.sources}
+    # Two folders may be of one corpus (`image_masks`), and their masks of different values.
+    sources = {
+        (source.corpus, str(source.root if source.root.is_dir() else source.root.parent)): source
+        for source in settings.external + settings.sources
+    }
     tables = {
-        name: read_chexmask(source.chexmask, least_dice=source.least_dice)
-        for name, source in sources.items()
+        place: read_chexmask(source.chexmask, least_dice=source.least_dice)
+        for place, source in sources.items()
         if source.chexmask is not None
     }
     found: list[MaskSource | None] = []
-    for name, image, paths in images[["corpus", "path", "mask_paths"]].itertuples(index=False):
-        source = sources[name]
-        if name in tables:
-            known = image in tables[name]
-            drawn = TableMask(tables[name], Path(image), source.least_dice)
+    columns = images[["corpus", "root", "path", "mask_paths"]]
+    for corpus, root, image, paths in columns.itertuples(index=False):
+        place = corpus, root
+        source = sources[place]
+        if place in tables:
+            known = image in tables[place]
+            drawn = TableMask(tables[place], Path(image), source.least_dice)
             found.append(drawn if known else None)
         elif paths:
-            read_as = source.masks or MASK_VALUES.get(name, MaskSettings())
+            read_as = source.masks or MASK_VALUES.get(corpus, MaskSettings())
             found.append(MaskFiles(tuple(map(Path, paths)), read_as))
         else:
             found.append(None)

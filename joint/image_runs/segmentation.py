@@ -49,10 +49,8 @@ def select_masks(settings: ImageRunSettings, prepared: PreparedImages) -> Prepar
     listed["mask_row"] = np.arange(len(listed))
     images = listed[masks.readable].reset_index(drop=True)
     own = images.loc[images["split"] != EXTERNAL, "mask_row"].to_numpy(np.int64)
-    roots = dict(zip(listed["corpus"], listed["root"], strict=True))
     skipped = [
-        (name_under(str(path), roots[listed["corpus"][row]]), reason)
-        for row, path, reason in masks.skipped
+        (name_under(str(path), listed["root"][row]), reason) for row, path, reason in masks.skipped
     ]
     counts = {"without a mask": int((~has_mask).sum()), "unreadable masks": len(skipped)}
     chosen = PreparedMasks(

@@ -22,6 +22,7 @@ from tests.joint.class_corpora import QU_EX
 from tests.vision.examples import draw_xray
 from tests.vision.segmenters import SMALL, draw_lungs, save_pairs
 from vision.segmentation.lung_masks import LungMasks
+from vision.segmentation.mask_files import INSIDE
 from vision.segmentation.segmenter import Segmenter
 
 SPLITS = {"Train": 4, "Val": 2, "Test": 3}
@@ -196,3 +197,22 @@ def test_masks_of_chexmask_stand_for_mask_files(corpora, tmp_path):
     assert len(chosen.images) == 8
     assert chosen.left_out["without a mask"] == 1
     assert chosen.masks.read(np.arange(8)).astype(bool).any(axis=(1, 2)).all()
+
+
+def test_two_folders_of_one_corpus_may_have_masks_of_different_values(corpora, tmp_path):
+    images, masks = save_pairs(tmp_path / "graded", 3)
+    for place, (image, mask) in enumerate(zip(images, masks, strict=True)):
+        values = np.where(draw_lungs(), 2, 1).astype(np.uint8)
+        values[:5] = 0
+        Image.fromarray(values).save(mask.with_name(f"other{place}.png"))
+        mask.unlink()
+        image.rename(image.with_name(f"other{place}.png"))
+    sources = [
+        {"corpus": "image_masks", "root": str(tmp_path / "graded"), "masks": {"inside": [2]}},
+        PAIRS | {"root": str(corpora / "pairs")},
+    ]
+    settings = load_sources(corpora, sources)
+    chosen = select_masks(settings, prepare_images(settings.data))
+    inside = chosen.masks.read(chosen.images["mask_row"].to_numpy()) == INSIDE
+    assert len(inside) == 6
+    assert (inside.mean(axis=(1, 2)) > 0.25).all()

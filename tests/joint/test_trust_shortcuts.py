@@ -85,9 +85,15 @@ def test_metadata_that_give_the_class_away_are_named(rows, verdict, named):
 
 
 def test_metadata_are_held_against_the_model():
-    check = check_metadata(with_model(make_inputs(), lambda pixels: np.full(len(pixels), 0.5)))
-    assert check.verdict == "warning"
-    assert check.found.endswith("; the model 0.500")
+    def weakly(labels):
+        return {"age": 40 + labels * 8 + np.random.default_rng(0).normal(0, 15, len(labels))}
+
+    for rows, verdict in ((weakly, "warning"), (lambda _: {}, "passed")):
+        check = check_metadata(
+            with_model(make_inputs(rows=rows), lambda pixels: np.full(len(pixels), 0.5))
+        )
+        assert check.verdict == verdict, check.found
+        assert check.found.endswith("; the model 0.500")
 
 
 def test_edges_are_measured_in_shares_of_the_side():
