@@ -70,6 +70,14 @@ def test_each_keyboard_and_input_method_reads_what_was_meant(store, page, event,
     assert verdicts(store) == read
 
 
+def test_enter_in_a_box_sends_no_verdict(store, page) -> None:
+    page.locator("input[name=flag]").click()
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(SETTLE)
+    assert page.is_checked("input[name=flag]")
+    assert verdicts(store) == []
+
+
 def test_caps_lock_changes_no_key_and_a_held_n_types_nothing(store, page) -> None:
     press_and_wait(page, "1")
     page.evaluate(TYPED, {"key": "N", "code": "KeyN"})

@@ -100,8 +100,8 @@ document.addEventListener("keydown", (event) => {
   }
   // Enter and space press what has the focus, as everywhere.
   if ((key === "Enter" || key === " ") && event.target.matches("a, button, summary, input")) {
-    // Held down it would answer the next item as well.
-    if (event.repeat) event.preventDefault();
+    // Held down it would answer the next item as well; Enter in a box sends the first verdict.
+    if (event.repeat || (key === "Enter" && event.target.matches("#answer input"))) event.preventDefault();
     return;
   }
   if (document.querySelector("#screen:not([data-shown])")) return;

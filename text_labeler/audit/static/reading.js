@@ -16,7 +16,9 @@ function showScreen() {
   screen.dataset.shown = "yes";
   shownAt = performance.now();
   document.getElementById("message").replaceChildren();
-  document.getElementById("spoken").textContent = (screen.querySelector("h1")?.innerText ?? "").replace(/\s+/g, " ");
+  // The count makes each text another one: the same one again would not be read out.
+  const told = [".count", "h1"].map((part) => screen.querySelector(part)?.textContent ?? "");
+  document.getElementById("spoken").textContent = told.join(". ");
   if (focused) screen.querySelector(focused)?.focus({ preventScroll: true });
   focused = "";
   takeDraft(screen);
