@@ -45,19 +45,31 @@ class ExpectedStratum:
     """A stratum as it is guessed before reading.
 
     share: of its studies that have the finding (of severity: whose grade is wrong). positives:
-    studies that the labeler calls positive (of severity: all).
+    studies that the labeler calls positive (of severity: all). held: studies that other audits
+    drew, which can't be drawn.
     """
 
     name: str
     population: int
     positives: int
     share: float
+    held: int = 0
+
+    @property
+    def room(self) -> int:
+        """Studies that can be drawn."""
+        return self.population - self.held
 
 
 def expect_strata(
-    cells: Sequence[Cell], uncertain_as: UncertainAs, expected: Mapping[str, float]
+    cells: Sequence[Cell],
+    uncertain_as: UncertainAs,
+    expected: Mapping[str, float],
+    held: Mapping[str, int] | None = None,
 ) -> list[ExpectedStratum]:
     """Put the cells of one finding together by stratum; `expected` overrules the usual shares.
+
+    held: studies of each stratum that other audits drew.
 
     Raises AuditError for a share outside of 0 to 1 and for a stratum that there is none of.
     """
@@ -81,24 +93,21 @@ def expect_strata(
                 if finding == SEVERITY or is_positive(cell.call, uncertain_as)
             )
             population = sum(cell.population for cell in own)
-            strata.append(ExpectedStratum(name, population, positives, shares[name]))
+            taken = (held or {}).get(name, 0)
+            strata.append(ExpectedStratum(name, population, positives, shares[name], taken))
     return strata
 
 
 def allocate(
-    strata: Sequence[ExpectedStratum],
-    measures: Sequence[Measure],
-    reads: int,
-    rooms: Sequence[int] | None = None,
+    strata: Sequence[ExpectedStratum], measures: Sequence[Measure], reads: int
 ) -> list[int]:
-    """Deal `reads` out to strata by Neyman's rule, FLOOR each at least, never more than there are.
+    """Deal `reads` out to strata by Neyman's rule, FLOOR each at least, never more than their room.
 
     For each measure a stratum's weight is its size times the standard deviation of a unit times
     the measure's slope; the weights of several measures are put together as a root of squares.
-    Where `reads` is too small for the floor, the floor is an equal share. rooms: how many studies
-    of each stratum can be drawn, where not all can.
+    Where `reads` is too small for the floor, the floor is an equal share.
     """
-    sizes = np.array([stratum.population for stratum in strata] if rooms is None else rooms)
+    sizes = np.array([stratum.room for stratum in strata])
     floor = min(FLOOR, reads // len(strata))
     given = np.minimum(sizes, floor)
     weights = _weigh(strata, measures)

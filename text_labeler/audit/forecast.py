@@ -76,7 +76,7 @@ def find_sufficient(
         kept = [all(is_kept(cells, promise) for promise in promises) for cells in audits]
         return float(np.mean(kept)) >= LIKELY
 
-    return find_fewest(sum(stratum.population for stratum in strata), is_enough)
+    return find_fewest(sum(stratum.room for stratum in strata), is_enough)
 
 
 def simulate_audits(

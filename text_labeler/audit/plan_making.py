@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,7 +102,7 @@ def make_audit(choices: PlanChoices, folder: Path) -> MadeAudit:
     silent = list_silent(listing)
     held, measured = _read_excluded(choices.exclude)
     pace = choices.pace or measured or USUAL_PACE
-    strata = _expect(choices, labels, others, silent)
+    strata = _expect(choices, labels, others, silent, held)
     sufficient = [
         find_sufficient(finding, own, select_promises(promises, finding), choices.seed)
         for finding, own in zip(choices.findings, strata, strict=True)
@@ -158,20 +159,20 @@ def estimate_audit(
 
 
 def _expect(
-    choices: PlanChoices, labels: LabelFile, others: Others, silent: set[str]
+    choices: PlanChoices, labels: LabelFile, others: Others, silent: set[str], held: set[str]
 ) -> list[list[ExpectedStratum]]:
     frame = labels.table[~labels.table["study_id"].isin(silent)].reset_index(drop=True)
     if not len(frame):
         raise AuditError("no studies: the label table is empty, or none has a report")
     tables = [table for _, table in others.values()]
-    return [
-        expect_strata(
-            count_cells(stratify(frame, finding, tables), finding),
-            choices.uncertain_as,
-            choices.expected,
-        )
-        for finding in choices.findings
-    ]
+    is_held = frame["study_id"].isin(held).to_numpy()
+    expected = []
+    for finding in choices.findings:
+        strata = stratify(frame, finding, tables)
+        cells = count_cells(strata, finding)
+        taken = Counter(strata["stratum"][is_held])
+        expected.append(expect_strata(cells, choices.uncertain_as, choices.expected, taken))
+    return expected
 
 
 def _choose_reads(

@@ -50,6 +50,8 @@ def _tell_strata(one: FindingPlan, expected: Sequence[ExpectedStratum]) -> Itera
     yield f"  {'stratum':<18} {'studies':>8} {'reads':>6}   {title}"
     for stratum, guess in zip(one.strata, expected, strict=True):
         few = "  below the floor" if stratum.reads < min(FLOOR, stratum.population) else ""
+        if few and stratum.reads == guess.room:
+            few = f"  all that other audits left, which drew {guess.held}"
         yield (
             f"  {stratum.stratum:<18} {stratum.population:>8} {stratum.reads:>6}"
             f"   {guess.share:.1%}{few}"

@@ -161,11 +161,10 @@ def plan_audit(
     for finding, reads in zip(request.findings, request.reads, strict=True):
         by_study = stratify(frame, finding, tables)
         cells = count_cells(by_study, finding)
-        strata = expect_strata(cells, request.uncertain_as, request.expected)
+        taken = Counter(by_study["stratum"][~free.to_numpy()])
+        strata = expect_strata(cells, request.uncertain_as, request.expected, taken)
         measures = [one.measure for one in select_promises(request.promises, finding)]
-        room = Counter(by_study["stratum"][free.to_numpy()])
-        rooms = [room[one.name] for one in strata]
-        numbers = allocate(strata, measures, min(reads, sum(rooms)), rooms)
+        numbers = allocate(strata, measures, min(reads, int(free.sum())))
         plans.append(
             FindingPlan(
                 finding=finding,

@@ -80,6 +80,8 @@ def test_a_second_audit_holds_other_studies_and_knows_the_pace(mined, tmp_path):
     assert asked in plan(mined, tmp_path / "alone", "--minutes", "2").output
     said = plan(mined, tmp_path / "hold", "--minutes", "2", "--exclude", tmp_path / "tune")
     assert asked not in said.output
+    every = plan(mined, tmp_path / "every", "--minutes", "20", "--exclude", tmp_path / "tune")
+    assert "all that other audits left, which drew " in every.output
     assert "30 first reads take 2 minutes at 4 s each" in said.output
     studies = [
         {item.study_id for item in open_audit(tmp_path / name).items} for name in ("tune", "hold")

@@ -1,5 +1,6 @@
 """Strata, promises, allocation, and the published sample."""
 
+import dataclasses
 from collections import Counter
 
 import numpy as np
@@ -123,6 +124,14 @@ def test_a_forecast_says_what_suffices_and_what_never_does():
     assert kept[0] < 0.5
     assert kept[1] > 0.7
     assert find_sufficient("Edema", STRATA, parse_promises("recall >= .95"), 0) is None
+
+
+def test_no_more_reads_are_forecast_than_other_audits_left():
+    promises = parse_promises("precision >= .9")
+    left = [dataclasses.replace(stratum, held=stratum.population - 20) for stratum in STRATA]
+    assert allocate(left, ["precision"], 60) == [20, 20, 20]
+    assert find_sufficient("Edema", STRATA, promises, 0) is not None
+    assert find_sufficient("Edema", left, promises, 0) is None
 
 
 def test_the_sample_is_the_seeds_and_the_same_in_another_order_of_rows():
