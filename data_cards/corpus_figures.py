@@ -151,7 +151,9 @@ def draw_distances(survey: ImageSurvey) -> Figure:
 def draw_samples(survey: ImageSurvey, root: Path) -> Figure:
     """Show images, evenly drawn from the classes (else splits) in their order."""
     rows, across = SAMPLES
-    chosen = list(_choose_samples(survey.images, rows * across))
+    damaged = set(survey.undecodable)
+    whole = [image for image in survey.images if image.path not in damaged]
+    chosen = list(_choose_samples(whole, rows * across))
     figure = _new_figure(across * 1.9, rows * 2.15)
     for panel, image in zip(figure.subplots(rows, across).flat, chosen, strict=False):
         panel.imshow(read_grey(root / image.path), cmap="gray")

@@ -13,7 +13,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from data_cards.near_duplicates import NearDuplicates, find_near_duplicates, read_prints
+from data_cards.near_duplicates import (
+    DECODE_ERRORS,
+    NearDuplicates,
+    find_near_duplicates,
+    read_prints,
+)
 from data_cards.study import Listing, Study
 
 READING_THREADS = 4
@@ -123,7 +128,7 @@ def _read_header(path: Path) -> tuple[Size | None, str | None]:
     try:
         with Image.open(path) as image:
             return image.size, image.mode
-    except (OSError, Image.DecompressionBombError):
+    except DECODE_ERRORS:
         return None, None
 
 

@@ -10,6 +10,8 @@ close by their hashes are then laid over each other (`alignment.py`): chests are
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -44,6 +46,11 @@ CLOSE_DISTANCE, CLOSE_MARGIN = 32, 0.04
 MOST_CANDIDATES = 100_000
 """Of more pairs only the closest are laid over each other: a millisecond each."""
 
+DECODE_ERRORS = (
+    *(OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error),
+    Image.DecompressionBombError,
+)
+"""What Pillow raises for damaged files: its PNG reader a SyntaxError for a broken chunk."""
 FLAT_RANGE = 8
 """An image of fewer grey levels shows nothing that could be recognised."""
 BLOCK = 2048
@@ -100,7 +107,7 @@ def read_prints(paths: Sequence[Path]) -> tuple[ImagePrints, list[Path]]:
 
 
 def read_grey(path: Path) -> Grey:
-    """Decode a PNG or JPEG to 8-bit grey, not larger than needed; raises OSError if it is none."""
+    """Decode a PNG or JPEG to 8-bit grey, not larger than needed; raises one of DECODE_ERRORS."""
     with Image.open(path) as image:
         image.draft("L", (THUMBNAIL_SIDE * 4, THUMBNAIL_SIDE * 4))
         if not image.mode.startswith(("I", "F")):
@@ -189,7 +196,7 @@ def _take_print(pixels: Grey) -> tuple[NDArray[np.int8], Grey]:
 def _try_print(path: Path) -> tuple[NDArray[np.int8], Grey] | None:
     try:
         return _take_print(read_grey(path))
-    except (OSError, Image.DecompressionBombError):
+    except DECODE_ERRORS:
         return None
 
 

@@ -169,6 +169,28 @@ def test_nothing_is_drawn_of_images_that_were_not_decoded(tmp_path):
     assert [path.name for path in drawn] == ["counts.png"]
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[: len(data) // 2],
+        lambda data: data.replace(b"IDAT", b"\xf5\xec!\xfa", 1),
+        lambda data: data[:8] + b"\0\0\0\1" + data[12:],  # a header of one byte
+        lambda data: b"garbage",
+        lambda data: b"",
+    ],
+)
+def test_a_damaged_image_is_named_and_not_shown(tmp_path, damage):
+    for name in ("a.png", "b.png"):
+        draw(ord(name[0])).save(tmp_path / name)
+    listing = find_corpus("image_folder").read(tmp_path)
+    (tmp_path / "a.png").write_bytes(damage((tmp_path / "a.png").read_bytes()))
+    report = inspect_corpus(listing)
+    assert report.survey.undecodable == ("a.png",)
+    assert "LOOK: 1 images do not decode" in describe_report(report)
+    figures = write_figures(tmp_path / "figures", report, listing, with_samples=True)
+    assert figures[-1].name == "samples.png"
+
+
 def test_classes_that_are_not_drawn_are_counted(tmp_path):
     for number in range(15):
         (tmp_path / f"class{number}").mkdir()
