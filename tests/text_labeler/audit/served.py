@@ -28,7 +28,8 @@ RULE = "edema-words-of-the-labeler"
 HOSTILE = (
     "FINDINGS:\r\n\tNo <img src=x onerror=\"document.title='run'\"> edema &amp; </div><script>"
     "document.title='run'</script>.\r\r"
-    "שלום עולם: מעט נוזל.\u202eabc\u202c e\u0301\U0001f469\u200d\U0001f4bb\U0001fac1 {{ 7 * 7 }}\n\n"
+    "שלום עולם: מעט נוזל.\u202eabc\u202c "
+    "e\u0301\U0001f469\u200d\U0001f4bb\U0001fac1 {{ 7 * 7 }}\n\n"
     + "Lungs are clear. " * 1200
     + "\r\nIMPRESSION: Mild interstitial edema. "
 )
