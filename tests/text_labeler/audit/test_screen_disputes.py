@@ -31,6 +31,7 @@ def page(store, run, open_page):
     read_all(store)
     page = open_page(run(start=None), "/")
     log_in(page, "cy")
+    page.wait_for_selector("#screen[data-shown]")
     page.keyboard.press("d")
     page.wait_for_url("**/read/disputes")
     page.wait_for_selector("#screen[data-shown] #report")
