@@ -42,6 +42,10 @@ class WeightSettings(Settings):
             raise ValueError(f"deviation {self.deviation}: expected numbers above 0")
         return self
 
+    def forget_folder(self) -> WeightSettings:
+        """Keep the name of the file and not its folder, which is of no use to others."""
+        return self.model_copy(update={"path": Path(self.path.name)})
+
 
 class NamedEncoderSettings(Settings):
     """A network that a library knows by name, without its classifier.
@@ -106,3 +110,10 @@ ImageEncoderSettings = Annotated[
     Field(discriminator="kind"),
 ]
 """The union of the encoder kinds, told apart by `kind`."""
+
+
+def forget_folder(encoder: ImageEncoderSettings) -> ImageEncoderSettings:
+    """Keep the name of an encoder's weights file, if it has one, and not its folder."""
+    if not isinstance(encoder, NamedEncoderSettings) or encoder.weights is None:
+        return encoder
+    return encoder.model_copy(update={"weights": encoder.weights.forget_folder()})

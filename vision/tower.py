@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import field_validator
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from configs.settings import Settings
 from data_cards.findings import FINDINGS
-from vision.encoder_settings import ImageEncoderSettings, NamedEncoderSettings
+from vision.encoder_settings import ImageEncoderSettings, forget_folder
 from vision.encoders import build_image_encoder
 from vision.heads import SeverityHead
 
@@ -56,7 +55,11 @@ class ImageTower(nn.Module):
 
     def __init__(self, settings: TowerSettings, *, load_pretrained: bool = True) -> None:
         super().__init__()
-        self.settings = settings if load_pretrained else _forget_folder(settings)
+        self.settings = (
+            settings
+            if load_pretrained
+            else settings.model_copy(update={"encoder": forget_folder(settings.encoder)})
+        )
         self.encoder = build_image_encoder(settings.encoder, load_pretrained=load_pretrained)
         self.width = self.encoder.embedding_width
         self.severity_head = SeverityHead(self.width)
@@ -72,11 +75,3 @@ class ImageTower(nn.Module):
         embeddings = self.encoder.pool(features)
         findings = embeddings[:, :0] if self.finding_head is None else self.finding_head(embeddings)
         return TowerOutput(features, embeddings, self.severity_head(embeddings), findings)
-
-
-def _forget_folder(settings: TowerSettings) -> TowerSettings:
-    encoder = settings.encoder
-    if not isinstance(encoder, NamedEncoderSettings) or encoder.weights is None:
-        return settings
-    weights = encoder.weights.model_copy(update={"path": Path(encoder.weights.path.name)})
-    return settings.model_copy(update={"encoder": encoder.model_copy(update={"weights": weights})})

@@ -70,6 +70,8 @@ def test_images_have_class_mask_and_source_and_the_warning_is_given(tmp_path, ca
 def test_missing_files_are_named_and_oddities_left_out(tmp_path, caplog):
     home = make_corpus(tmp_path)
     (home / "Normal/images/Normal-2.png").unlink()
+    (home / "Normal/images/Normal-3.png").unlink()
+    (home / "Normal/masks/Normal-3.png").unlink()
     (home / "COVID/masks/COVID-1.png").unlink()
     (home / "COVID.metadata.xlsx").unlink()
     (home / "COVID/images/COVID-2.png").rename(home / "COVID/images/COVID-2.PNG")
@@ -82,10 +84,11 @@ def test_missing_files_are_named_and_oddities_left_out(tmp_path, caplog):
         "COVID.metadata.xlsx: no such file; sources are not known",
         "COVID/masks/COVID-1.png: no such mask",
         "Normal/images/Normal-2.png: no such image",
+        "Normal/images/Normal-3.png: in the metadata, and no such image",
         "Normal/images: files of a type that is not read: .db (1)",
         "Normal/masks/COVID-1.png: no such mask",
     ]
-    assert "of 6 images" in caplog.text
+    assert "of 5 images" in caplog.text
 
 
 def test_without_tables_the_warning_is_given_all_the_same(tmp_path, caplog):

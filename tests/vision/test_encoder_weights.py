@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from configs.files import hash_file
-from vision.encoder_settings import WeightSettings
+from vision.encoder_settings import WeightSettings, forget_folder
 from vision.encoder_weights import hash_encoder_weights
 from vision.encoders import (
     ChauhanEncoderSettings,
@@ -136,3 +136,12 @@ def test_the_hash_of_the_file_is_what_a_run_records(tmp_path: Path) -> None:
     assert hash_encoder_weights(settings_for(path)) == {"encoder_weights": hash_file(path)}
     assert hash_encoder_weights(TorchvisionEncoderSettings(name="resnet18")) == {}
     assert hash_encoder_weights(ChauhanEncoderSettings()) == {}
+
+
+def test_a_saved_model_names_its_weights_file_and_no_folder():
+    weights = WeightSettings(path=Path("private/resnet18.safetensors"), sha256="0" * 64)
+    encoder = TorchvisionEncoderSettings(kind="torchvision", name="resnet18", weights=weights)
+    shared = forget_folder(encoder).weights
+    assert (str(shared.path), shared.sha256) == ("resnet18.safetensors", "0" * 64)
+    plain = encoder.model_copy(update={"weights": None})
+    assert forget_folder(plain) is plain

@@ -23,8 +23,8 @@ from vision.classification.model_folder import (
     read_model_card,
     write_model,
 )
-from vision.classification.network import ClassifierNetwork, forget_folder
-from vision.encoder_settings import ImageEncoderSettings
+from vision.classification.network import ClassifierNetwork
+from vision.encoder_settings import ImageEncoderSettings, forget_folder
 from vision.framing import CacheSettings, frame_image, read_for_framing
 from vision.gate import GateSettings, find_refusals
 from vision.grader import hash_unread, list_warnings

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
-from vision.encoder_settings import ImageEncoderSettings, NamedEncoderSettings
+from vision.encoder_settings import ImageEncoderSettings
 from vision.encoders import build_image_encoder
 
 Batch = dict[str, Tensor]
@@ -42,14 +40,6 @@ class ClassifierNetwork(nn.Module):
         embeddings = self.encoder.pool(self.encoder(images))
         logits: Tensor = self.head(self.dropout(embeddings))
         return logits
-
-
-def forget_folder(encoder: ImageEncoderSettings) -> ImageEncoderSettings:
-    """Keep the name of a weights file and not its folder, which is of no use to others."""
-    if not isinstance(encoder, NamedEncoderSettings) or encoder.weights is None:
-        return encoder
-    weights = encoder.weights.model_copy(update={"path": Path(encoder.weights.path.name)})
-    return encoder.model_copy(update={"weights": weights})
 
 
 def weigh_classes(counts: Tensor) -> Tensor:

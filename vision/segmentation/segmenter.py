@@ -22,7 +22,6 @@ from vision.classification.model_folder import (
     read_model_card,
     write_model,
 )
-from vision.encoder_settings import WeightSettings
 from vision.framing import CacheSettings, frame_image, unframe
 from vision.segmentation.network import (
     NetworkSettings,
@@ -95,10 +94,12 @@ class Segmenter:
 
     def save(self, folder: Path) -> None:
         """Write `segmenter.safetensors`, then `segmenter.json`; each atomically."""
+        weights = self.settings.encoder_weights
+        named = weights and weights.forget_folder()
         card = SegmenterCard(
             schema_version=SEGMENTER_SCHEMA,
             structure=self.structure,
-            network=_forget_folder(self.settings),
+            network=self.settings.model_copy(update={"encoder_weights": named}),
             input=self.input,
             preprocessing_hash=self.input.preprocessing_hash,
             threshold=self.threshold,
@@ -135,12 +136,3 @@ class Segmenter:
 def read_segmenter_card(folder: Path) -> SegmenterCard:
     """Read and check a segmenter's card and its weights' hash; raises ModelFolderError."""
     return read_model_card(SegmenterCard, folder, STEM, SEGMENTER_SCHEMA)
-
-
-def _forget_folder(settings: NetworkSettings) -> NetworkSettings:
-    """Keep the name of a weights file and not its folder, which is of no use to others."""
-    weights: WeightSettings | None = settings.encoder_weights
-    if weights is None:
-        return settings
-    named = weights.model_copy(update={"path": Path(weights.path.name)})
-    return settings.model_copy(update={"encoder_weights": named})
