@@ -9,6 +9,8 @@ import typer
 
 from text_labeler.audit_command import audit
 
+__all__ = ["audit", "serve"]
+
 
 @audit.command()
 def serve(
