@@ -71,6 +71,14 @@ def manifest(table_hash: str) -> LabelTableManifest:
     )
 
 
+def test_a_table_in_which_no_study_has_evidence_is_read(tmp_path):
+    path = tmp_path / "labels.parquet"
+    codes = {"Edema": [1], "edema_severity": [2]}
+    columns = {"study_id": ["7"], **codes, "evidence": pa.nulls(1)}
+    pq.write_table(pa.table(columns), path)
+    assert list(read_label_table(path)["evidence"]) == [None]
+
+
 def test_a_table_is_read_back_as_it_was_written(tmp_path):
     write_label_table(tmp_path / "l.parquet", [ROW, {"study_id": "8"}])
     frame = read_label_table(tmp_path / "l.parquet")
