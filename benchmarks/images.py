@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from joint.batch_stream import stream_batches
-from joint.checkpoints import Progress
+from joint.resuming.checkpoints import Progress
 from vision.batches import BatchSettings
 from vision.cache import CacheSettings, ImageCache, build_cache
 from vision.encoders import TorchvisionEncoderSettings

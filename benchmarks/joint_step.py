@@ -43,10 +43,10 @@ from joint.batch_stream import GlobalBatch
 from joint.joint_settings import JointLossSettings, JointTaskSettings
 from joint.joint_task import JointTask
 from joint.loop import Loop, LoopSettings
+from joint.losses.pair_rows import PairRows
+from joint.losses.ranking import RankingSettings, ranking_loss
 from joint.optimizer import OptimizerSettings
-from joint.pair_rows import PairRows
 from joint.pairs import PairData
-from joint.ranking_losses import RankingSettings, ranking_loss
 from joint.text_encoder import TextEncoder
 from vision.batches import BatchSettings
 from vision.encoder_settings import CHAUHAN_WIDTHS, ChauhanEncoderSettings

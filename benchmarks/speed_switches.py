@@ -21,13 +21,13 @@ from tqdm import tqdm
 
 from configs.settings import load_settings
 from joint.batch_stream import batch_reader, move_batch
-from joint.checkpoints import Progress
 from joint.loop import Loop
 from joint.prepare import prepare_data
+from joint.resuming.checkpoints import Progress
 from joint.run import build_task
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings
-from joint.speed import SpeedError
+from joint.speed.settings import SpeedError
 from joint.training.launch import make_accelerator
 
 SWITCHES = {

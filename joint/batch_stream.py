@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
-from joint.checkpoints import Progress
+from joint.resuming.checkpoints import Progress
 from joint.task import Batch, Rows, Task
 
 Item = TypeVar("Item")

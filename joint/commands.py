@@ -7,15 +7,17 @@ from typing import Annotated
 
 import typer
 
-from joint.audit_command import audit
-from joint.audit_export_command import export
-from joint.benchmark_command import app as benchmark
-from joint.evaluate_command import evaluate
-from joint.lineage_command import lineage
-from joint.plan_command import DEVICE_TFLOPS, describe_run_plan
-from joint.sync_command import sync
+from joint.audit.command import serve
+from joint.audit.export_command import export
+from joint.benchmark.command import app as benchmark
+from joint.evaluation.command import evaluate
+from joint.lineage.command import lineage
+from joint.planning.command import DEVICE_TFLOPS, describe_run_plan
+from joint.tracking.sync_command import sync
+from text_labeler.audit_command import audit
 
 app = typer.Typer()
+audit.command()(serve)
 audit.command()(export)
 app.add_typer(audit, name="audit")
 app.add_typer(benchmark, name="benchmark")
@@ -46,11 +48,11 @@ def demo(
     import logging
 
     from configs.settings import load_settings
-    from joint.demo import demo_phantom, describe_demo_result, run_demo
+    from joint.demo.run import demo_phantom, describe_demo_result, run_demo
     from joint.run_settings import RunSettings
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    logging.getLogger("joint.demo").setLevel(logging.INFO)
+    logging.getLogger("joint.demo.run").setLevel(logging.INFO)
     run = load_settings(RunSettings, config, overrides or [])
     made = run_demo(out, run, demo_phantom(studies=studies, size=size, seed=seed))
     for line in describe_demo_result(made):
@@ -111,7 +113,7 @@ def train(
         typer.echo("\n".join(lines))
         return
     if sweep is not None:
-        from joint.sweep_command import train_sweep
+        from joint.sweeps.command import train_sweep
 
         if control or resume_with_other:
             raise typer.BadParameter("--sweep goes with neither --control nor --resume-with-other")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from data_cards.label_table import probability_column
 from data_cards.lineage import Lineage
-from joint.evaluation import FEWEST_FOR_CALIBRATION
+from joint.evaluation.metrics import FEWEST_FOR_CALIBRATION
 from joint.predictions import CALIBRATED, reported_column
 from joint.run_record import RunRecord
 from vision.abstention import AbstentionRule, fit_abstention

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from configs.settings import Settings
-from joint.contrastive_losses import InfoNceSettings, SiglipSettings
-from joint.ranking_losses import RankingSettings
+from joint.losses.contrastive import InfoNceSettings, SiglipSettings
+from joint.losses.ranking import RankingSettings
 from joint.text_encoder import ScratchTextSettings, TextEncoderSettings
 from vision.batches import BatchSettings
 from vision.grading_losses import GradingLossSettings

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from joint.joint_settings import JointTaskSettings
-from joint.losses import contrastive_loss, distillation_loss
+from joint.losses.pair_rows import PairRows, gather_pairs
+from joint.losses.settings import contrastive_loss, distillation_loss
 from joint.model import JointModel
-from joint.pair_rows import PairRows, gather_pairs
 from joint.pairs import NO_REPORT, PairData, shuffle_reports
 from joint.task import Batch, Gather, Predict, Rows
 from joint.text_encoder import TextEncoder

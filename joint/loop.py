@@ -21,10 +21,9 @@ from tqdm import tqdm
 from configs.settings import Settings
 from joint.bad_rows import NormStatistics, describe_rows, find_bad_outputs
 from joint.batch_stream import GlobalBatch, stream_batches
-from joint.checkpoints import KEPT, Checkpoints, Progress
-from joint.gather import RowGather
-from joint.global_losses import GlobalLosses, combine_losses
-from joint.micro_batches import backward_in_parts
+from joint.losses.gather import RowGather
+from joint.losses.micro_batches import backward_in_parts
+from joint.losses.over_processes import GlobalLosses, combine_losses
 from joint.optimizer import (
     OptimizerSettings,
     build_optimizer,
@@ -32,8 +31,9 @@ from joint.optimizer import (
     set_learning_rate,
 )
 from joint.prediction import predict_rows
-from joint.speed import SpeedSettings, speed_up
-from joint.stop_request import StopRequest
+from joint.resuming.checkpoints import KEPT, Checkpoints, Progress
+from joint.resuming.stop_request import StopRequest
+from joint.speed.settings import SpeedSettings, speed_up
 from joint.task import Batch, Rows, Task
 
 Record = Callable[[str, int, Mapping[str, float | None]], None]

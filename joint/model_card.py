@@ -9,8 +9,8 @@ from pydantic import JsonValue
 
 from configs.files import write_json, write_text
 from configs.settings import Settings
-from joint.evaluation import Evaluation
-from joint.evaluation_sections import EvaluationSection, name_evaluated, read_sections
+from joint.evaluation.metrics import Evaluation
+from joint.evaluation.sections import EvaluationSection, name_evaluated, read_sections
 from joint.html_report import make_environment
 from joint.prepare import PreparedData
 from joint.run_folder import RunFolder

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from configs.files import hash_json, write_text
 from data_cards.lineage import Lineage
-from joint.evaluation import (
+from joint.evaluation.metrics import (
     Evaluation,
     evaluate_predictions,
     fit_calibration,
@@ -25,7 +25,7 @@ from joint.evaluation import (
 from joint.grader_export import export_grader
 from joint.joint_settings import JointTaskSettings
 from joint.joint_task import JointTask
-from joint.lineage import add_predictions, name_run, record_grader, record_run
+from joint.lineage.record import add_predictions, name_run, record_grader, record_run
 from joint.loop import LoopReport
 from joint.metrics_log import find_best
 from joint.model_card import write_model_card
@@ -38,15 +38,15 @@ from joint.predictions import (
     write_predictions,
 )
 from joint.prepare import PreparedData, grading_data, pair_data, prepare_data, training_texts
-from joint.run_changes import check_names
+from joint.resuming.changes import check_names
+from joint.resuming.lock import lock_run
+from joint.resuming.start_weights import StartSettings, hash_start, load_start, load_start_tokenizer
 from joint.run_figures import draw_run
 from joint.run_folder import RunFolder
-from joint.run_lock import lock_run
 from joint.run_record import RunPlace, RunRecord
 from joint.run_settings import RunSettings
-from joint.start_weights import StartSettings, hash_start, load_start, load_start_tokenizer
 from joint.text_encoder import build_text_encoder, build_tokenizer
-from joint.tracking_tables import tabulate_curves
+from joint.tracking.tables import tabulate_curves
 from joint.training.launch import make_accelerator, prepare_in_turn
 from joint.training.session import RunStart, open_session
 from joint.training.settings import hash_training

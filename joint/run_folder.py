@@ -9,8 +9,8 @@ from typing import Any, Self
 
 from configs.files import write_json
 from configs.settings import load_settings, save_settings
-from joint.checkpoint_files import DamageError, list_steps, read_state
-from joint.run_changes import explain_refusal, find_changes
+from joint.resuming.changes import explain_refusal, find_changes
+from joint.resuming.files import DamageError, list_steps, read_state
 from joint.run_settings import RunSettings
 from joint.training.settings import TrainingSettings, training_values
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from joint.evaluation import Evaluation
+from joint.evaluation.metrics import Evaluation
 from joint.prepare import PreparedData
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from configs.settings import Settings, SettingsError
 from data_cards.corpora import find_corpus
 from joint.joint_settings import JointTaskSettings
-from joint.start_weights import StartSettings
+from joint.resuming.start_weights import StartSettings
 from joint.training.settings import IMAGE_TASKS, TrainingSettings
 from vision.cache import CacheSettings
 from vision.grading_task import GradingTaskSettings

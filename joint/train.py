@@ -10,15 +10,15 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from configs.settings import load_settings, peek_setting
-from joint.controls import CONTROLS, ControlError, derive_control
-from joint.evaluation import Evaluation
+from joint.evaluation.controls import CONTROLS, ControlError, derive_control
+from joint.evaluation.metrics import Evaluation
 from joint.html_report import format_cell
 from joint.image_runs.run import ImageRunResult, run_image_training
 from joint.image_runs.settings import ImageRunSettings
+from joint.resuming.changes import ACCEPT_OPTION
+from joint.resuming.stop_request import STOPPED_EXIT_CODE
 from joint.run import RunResult, run_training
-from joint.run_changes import ACCEPT_OPTION
 from joint.run_settings import RunSettings
-from joint.stop_request import STOPPED_EXIT_CODE
 from joint.training.launch import leave_launch
 from joint.training.settings import IMAGE_TASKS
 from vision.metrics import METRIC_LABELS

@@ -9,8 +9,8 @@ from PIL import Image
 
 from benchmarks.joint_step import main
 from benchmarks.published_recipe import looped_ranking_loss, pad_tokens, read_published
-from joint.pair_rows import PairRows
-from joint.ranking_losses import ranking_loss
+from joint.losses.pair_rows import PairRows
+from joint.losses.ranking import ranking_loss
 
 ROWS = 5
 GRADES = (None, 2, 0, 3, None)

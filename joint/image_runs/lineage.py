@@ -12,7 +12,7 @@ from joint.image_runs.kinds import ImageRunPlace
 from joint.image_runs.model_cards import name_model, read_any_card
 from joint.image_runs.prepare import PreparedMasks, name_cache
 from joint.image_runs.settings import ImageRunSettings, ImageTaskSettings
-from joint.lineage import (
+from joint.lineage.record import (
     UNPLACED,
     date_file,
     describe_start,

@@ -12,9 +12,9 @@ from joint.image_runs.lineage import find_start, find_weights, model_node
 from joint.image_runs.model_cards import read_any_card
 from joint.image_runs.prepare import name_cache, place_masks
 from joint.image_runs.settings import CorpusSource, ImageDataSettings, ImageRunSettings
-from joint.lineage import read_lineage
-from joint.lineage_found import Found
-from joint.lineage_runs import find_base
+from joint.lineage.found import Found
+from joint.lineage.record import read_lineage
+from joint.lineage.runs import find_base
 
 
 def find_of_image_run(path: Path) -> Found:

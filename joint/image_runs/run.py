@@ -14,11 +14,11 @@ from joint.image_runs.kinds import ImageRunKind, ImageRunPlace, TrainedImages
 from joint.image_runs.lineage import record_run
 from joint.image_runs.prepare import prepare_images
 from joint.image_runs.settings import ImageRunSettings, ImageTaskSettings
-from joint.lineage import read_lineage
+from joint.lineage.record import read_lineage
 from joint.loop import LoopReport
 from joint.metrics_log import find_best
-from joint.run_changes import check_names
-from joint.run_lock import lock_run
+from joint.resuming.changes import check_names
+from joint.resuming.lock import lock_run
 from joint.training.launch import make_accelerator, prepare_in_turn
 from joint.training.session import RunStart, Session, open_session
 from joint.training.settings import hash_training

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from configs.settings import Settings, SettingsError
 from data_cards.chexmask.reader import LEAST_DICE
 from data_cards.corpora import find_corpus
-from joint.tracking_settings import TrackingSettings
+from joint.tracking.settings import TrackingSettings
 from joint.training.settings import TrainingSettings
 from vision.cache import CacheSettings
 from vision.classification.task import ClassificationTaskSettings

@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 from accelerate import Accelerator
 
-from joint.checkpoints import Checkpoints
 from joint.loop import Loop, LoopReport
 from joint.metrics_log import MetricsLog
-from joint.random_state import seed_process
+from joint.resuming.checkpoints import Checkpoints
+from joint.resuming.random_state import seed_process
+from joint.resuming.stop_request import STOPPED_EXIT_CODE
 from joint.run_folder import RunFolder
-from joint.stop_request import STOPPED_EXIT_CODE
 from joint.task import Task
-from joint.tracking import Tracker
-from joint.tracking_settings import TrackingSettings, public_settings
+from joint.tracking.settings import TrackingSettings, public_settings
+from joint.tracking.tracker import Tracker
 from joint.training.settings import TrainingSettings, hash_recipe, training_values
 
 

@@ -11,7 +11,7 @@ from configs.files import hash_json
 from configs.settings import Settings
 from joint.loop import LoopSettings
 from joint.optimizer import OptimizerSettings
-from joint.tracking_settings import TrackingSettings
+from joint.tracking.settings import TrackingSettings
 
 IMAGE_TASKS = frozenset({"classification", "segmentation"})
 """The values of `task.kind` that `joint/image_runs` trains; all others are severity's."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from data_cards.image_sources import find_own_sources
 from data_cards.patient_auc import AucInterval, measure_auc
-from joint.subgroups import (
+from joint.evaluation.subgroups import (
     FEWEST_IMAGES,
     FEWEST_PER_SIDE,
     LARGEST_GAP,

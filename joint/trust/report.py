@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from configs.files import write_atomically, write_text
-from joint.subgroups import FEWEST_IMAGES
+from joint.evaluation.subgroups import FEWEST_IMAGES
 from joint.trust.check import TrustCheck
 from joint.trust.duplicates import check_duplicates
 from joint.trust.external import check_external

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from data_cards.study import list_studies
 from joint.commands import app
-from joint.lineage_check import check_lineage
-from joint.lineage_trace import find_lineage
+from joint.lineage.check import check_lineage
+from joint.lineage.trace import find_lineage
 from joint.run import run_training
 from tests.joint.test_run import tiny_run
 from tests.joint.tiny_corpus import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import logsigmoid, normalize
 
-from joint.contrastive_losses import InfoNceSettings, SiglipSettings
-from joint.pair_rows import PairRows
-from joint.ranking_losses import RankingSettings
+from joint.losses.contrastive import InfoNceSettings, SiglipSettings
+from joint.losses.pair_rows import PairRows
+from joint.losses.ranking import RankingSettings
 
 SIMILARITIES = ("dot", "cosine", "l2")
 

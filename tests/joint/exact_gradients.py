@@ -19,12 +19,12 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
 from joint.batch_stream import GlobalBatch, share_rows
-from joint.gather import RowGather
 from joint.joint_settings import JointLossSettings
 from joint.loop import share_sizes
-from joint.losses import contrastive_loss
+from joint.losses.gather import RowGather
+from joint.losses.pair_rows import PairRows, gather_pairs
+from joint.losses.settings import contrastive_loss
 from joint.optimizer import build_optimizer
-from joint.pair_rows import PairRows, gather_pairs
 from joint.training.launch import leave_launch
 from tests.joint.contrastive_cases import CONTRASTIVE_LOSSES
 from tests.joint.tiny import TINY_OPTIMIZER, tiny_joint_task, tiny_loop

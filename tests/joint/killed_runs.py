@@ -22,8 +22,8 @@ import yaml
 
 from data_cards.phantom.generator import make_phantom
 from data_cards.phantom.settings import PhantomSettings
-from joint.checkpoint_files import read_state
 from joint.metrics_log import MetricsLog
+from joint.resuming.files import read_state
 from joint.train import main as train_main
 
 POLL_SECONDS = 0.002

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from joint.checkpoints import Checkpoints
+from joint.resuming.checkpoints import Checkpoints
 from tests.joint.tiny import tiny_grading_task, tiny_loop
 
 IDENTITY = {"settings": "a"}

@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 
 import kerley
 from data_cards.label_table import read_label_table
-from joint.lineage_trace import find_lineage
+from joint.lineage.trace import find_lineage
 from joint.metrics_log import MetricsLog
 from joint.run import run_training
 from joint.run_settings import RunSettings
 from joint.targets import severity_targets
-from joint.tracking_artifacts import ALIAS_DIGITS
+from joint.tracking.artifacts import ALIAS_DIGITS
 from tests.joint.tiny import TOWER, joint_settings
 from tests.joint.tiny_corpus import PLANTED_WORD, STUDIES, grade_of, read_tiny, write_tiny
 from text_labeler.audit.conflicts import SEVERITY

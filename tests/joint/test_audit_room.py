@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from joint.audit_room import is_loopback, read_picture
+from joint.audit.room import is_loopback, read_picture
 from tests.text_labeler.audit.served import find_field, find_item, plant_audit
 from text_labeler.audit.records import AuditError
 from text_labeler.audit.store import AuditStore

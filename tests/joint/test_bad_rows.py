@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from joint.checkpoints import Checkpoints
+from joint.resuming.checkpoints import Checkpoints
 from tests.joint.tiny import (
     TOWER,
     seed_everything,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from joint.checkpoints import Checkpoints
+from joint.resuming.checkpoints import Checkpoints
 from tests.joint.tiny import tiny_grading_task, tiny_loop
 from vision.cache import CacheError
 

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from joint.benchmark import describe_benchmark, run_benchmark
-from joint.benchmark_plan import BenchmarkError, plan_units
-from joint.benchmark_runner import has_result, unit_folder
-from joint.benchmark_settings import BenchmarkSettings
+from joint.benchmark.plan import BenchmarkError, plan_units
+from joint.benchmark.run import describe_benchmark, run_benchmark
+from joint.benchmark.runner import has_result, unit_folder
+from joint.benchmark.settings import BenchmarkSettings
 
 TOY = BenchmarkSettings(
     studies=160,

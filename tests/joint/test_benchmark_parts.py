@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from joint.benchmark_labels import draw_anchors, weigh_anchors
-from joint.benchmark_noise import (
+from joint.benchmark.labels import draw_anchors, weigh_anchors
+from joint.benchmark.noise import (
     cast_votes,
     draw_graded,
     plant_shortcut,
     planted_confusion,
     teach_votes,
 )
-from joint.benchmark_score import retrieval_recall
-from joint.benchmark_statistics import Contrast, Judged, estimate, seed_values
+from joint.benchmark.score import retrieval_recall
+from joint.benchmark.statistics import Contrast, Judged, estimate, seed_values
 
 STUDIES = 20_000
 

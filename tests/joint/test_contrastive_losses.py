@@ -7,9 +7,9 @@ import math
 import pytest
 import torch
 
-from joint.contrastive_losses import InfoNceSettings, SiglipSettings, infonce_loss, siglip_loss
-from joint.losses import contrastive_loss
-from joint.pair_rows import PairRows
+from joint.losses.contrastive import InfoNceSettings, SiglipSettings, infonce_loss, siglip_loss
+from joint.losses.pair_rows import PairRows
+from joint.losses.settings import contrastive_loss
 from tests.joint.contrastive_cases import (
     CONTRASTIVE_LOSSES,
     choose_rows,

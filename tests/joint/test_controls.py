@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from data_cards.corpora import CORPORA
-from joint.controls import ControlError, derive_control
+from joint.evaluation.controls import ControlError, derive_control
 from tests.joint.test_run import JOINT, tiny_run
 from tests.joint.tiny_corpus import TINY_CORPUS
 

@@ -12,8 +12,8 @@ import torch
 from data_cards.corpora import CORPORA
 from data_cards.transition import TransitionError, write_transition
 from data_cards.transition_estimate import named_transition
-from joint.evaluation_folder import write_run_evaluation
-from joint.losses import distillation_loss
+from joint.evaluation.folder import write_run_evaluation
+from joint.losses.settings import distillation_loss
 from joint.predictions import AS_REPORTED, RAW
 from joint.run import run_training
 from joint.run_settings import RunSettings

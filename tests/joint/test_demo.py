@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from configs.settings import CONFIG_FOLDER, load_settings
 from data_cards.label_table import read_label_table
-from joint.demo import DemoError, plan_arms
+from joint.demo.run import DemoError, plan_arms
 from joint.run_settings import RunSettings
 from kerley import app
 from vision.grader import Grader

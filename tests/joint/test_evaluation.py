@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from joint.evaluation import fit_calibration, fit_likely_grades
+from joint.evaluation.metrics import fit_calibration, fit_likely_grades
 from joint.predictions import RAW, REPORTED
 from joint.run_settings import EvaluationSettings
 

@@ -16,17 +16,17 @@ from typer.testing import CliRunner
 from configs.settings import save_settings
 from data_cards.corpora import CORPORA
 from joint.commands import app as joint_commands
-from joint.controls import compare_control
-from joint.embeddings import embed_test_set
-from joint.evaluation_content import describe_sections
-from joint.evaluation_run import measure_run
-from joint.evaluation_sections import NotMeasured, read_sections, write_sections
+from joint.evaluation.content import describe_sections
+from joint.evaluation.controls import compare_control
+from joint.evaluation.embeddings import embed_test_set
+from joint.evaluation.run import measure_run
+from joint.evaluation.sections import NotMeasured, read_sections, write_sections
+from joint.evaluation.zero_shot import read_prompts
 from joint.predictions import CALIBRATED, PredictionsError
 from joint.prepare import prepare_data
 from joint.run_folder import RunFolder
 from joint.train import main, train
 from joint.trust.check import TrustCheck
-from joint.zero_shot import read_prompts
 from tests.joint.test_run import JOINT, change, tiny_run
 from tests.joint.tiny_corpus import (
     PATIENT_PREFIX,
@@ -53,7 +53,7 @@ def home(tmp_path_factory):
     settings = change(settings, "evaluation", reference=reference)
     save_settings(settings, home / "run.yaml")
     train(home / "run.yaml", [])
-    train(home / "run.yaml", [], control="image_only")
+    main([str(home / "run.yaml"), "--control", "image_only"])  # as a launcher does
     yield home
     del CORPORA["tiny"]
 
@@ -283,7 +283,7 @@ def test_a_corrected_run_says_which_prediction_is_held_against_what(measures):
 
 def test_a_leak_ends_the_command_with_an_error(run, tmp_path, monkeypatch):
     leak = TrustCheck("Patients apart", "error", "2 of 20 patients are in more than one split", "")
-    monkeypatch.setattr("joint.evaluation_run.check_trust", lambda *_, **__: (leak,))
+    monkeypatch.setattr("joint.evaluation.run.check_trust", lambda *_, **__: (leak,))
     arguments = ["evaluate", str(run), "--reference", "report", "--out", str(tmp_path)]
     result = CliRunner().invoke(joint_commands, arguments)
     assert result.exit_code == 1
@@ -297,8 +297,3 @@ def test_sections_are_read_back_as_they_were_written(run, done, tmp_path):
     write_sections(tmp_path, sections, facts)
     assert read_sections(tmp_path, facts) == sections
     assert read_sections(tmp_path, {**facts, "predictions": "other"}) is None
-
-
-def test_the_launcher_trains_a_control_as_the_command_does(home, capsys):
-    assert main([str(home / "run.yaml"), "--control", "image_only"]) == 0
-    assert "tiny-run-image-only: 4 steps" in capsys.readouterr().out

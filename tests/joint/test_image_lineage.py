@@ -16,9 +16,9 @@ from PIL import Image
 from configs.settings import SettingsError
 from data_cards.lineage import Lineage, LineageError
 from data_cards.lineage_tables import AS_IT_WAS, NOT_FOUND
-from joint.lineage_trace import find_lineage
-from joint.sync import sync_run
-from joint.tracking_artifacts import plan_lineage
+from joint.lineage.trace import find_lineage
+from joint.tracking.artifacts import plan_lineage
+from joint.tracking.sync import sync_run
 from joint.train import train
 from tests.joint.canary_run import ask, changed, flip_last, statuses_of
 from tests.joint.class_corpora import QU_EX, draw, write_qu_ex

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from configs.settings import CONFIG_FOLDER, SettingsError, load_settings, peek_setting
 from data_cards.study import CorpusError
-from joint.controls import ControlError
+from joint.evaluation.controls import ControlError
 from joint.image_runs.prepare import PreparationError, prepare_images
 from joint.image_runs.run import KINDS, run_image_training
 from joint.image_runs.settings import CorpusSource, ImageDataSettings, ImageRunSettings

@@ -18,12 +18,12 @@ from configs.files import hash_file
 from data_cards.corpora import CORPORA, Corpus
 from data_cards.lineage import Lineage, LineageError, LineageNode, Parent
 from data_cards.lineage_tables import AS_IT_WAS, CHANGED, NOT_FOUND
-from joint.evaluation_folder import write_run_evaluation
-from joint.lineage import add_predictions, run_hash
-from joint.lineage_figure import LETTERS
-from joint.lineage_runs import REBUILT
-from joint.lineage_text import shorten
-from joint.lineage_trace import find_lineage
+from joint.evaluation.folder import write_run_evaluation
+from joint.lineage.figure import LETTERS
+from joint.lineage.record import add_predictions, run_hash
+from joint.lineage.runs import REBUILT
+from joint.lineage.text import shorten
+from joint.lineage.trace import find_lineage
 from joint.predictions import PARENTS_KEY
 from joint.run_folder import RunFolder
 from joint.run_record import RunPlace

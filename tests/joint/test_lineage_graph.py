@@ -9,11 +9,11 @@ from data_cards.lineage_tables import AS_IT_WAS, CHANGED, Trace, trace_transitio
 from data_cards.transition import write_transition
 from data_cards.transition_estimate import named_transition
 from data_cards.transition_priors import TRANSITION_PRIORS
-from joint.lineage_check import check_lineage
-from joint.lineage_found import Found
-from joint.lineage_layout import lay_out, plain_parents
-from joint.lineage_runs import find_reads
-from joint.lineage_text import shorten, tell_counts
+from joint.lineage.check import check_lineage
+from joint.lineage.found import Found
+from joint.lineage.layout import lay_out, plain_parents
+from joint.lineage.runs import find_reads
+from joint.lineage.text import shorten, tell_counts
 from tests.joint.canary_run import changed
 
 

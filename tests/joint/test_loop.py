@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from joint.checkpoints import CheckpointError, Checkpoints
 from joint.loop import TrainingError
+from joint.resuming.checkpoints import CheckpointError, Checkpoints
 from tests.joint.tiny import (
     TEXT,
     seed_everything,
@@ -200,7 +200,7 @@ def test_bf16_trains(tmp_path):
 def test_micro_batches_drop_the_same_places_in_both_runs():
     from accelerate import Accelerator
 
-    from joint.micro_batches import backward_in_parts
+    from joint.losses.micro_batches import backward_in_parts
 
     class Dropped(torch.nn.Module):
         def __init__(self):

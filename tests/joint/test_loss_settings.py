@@ -14,11 +14,11 @@ import yaml
 from pydantic import ValidationError
 
 import joint.joint_task
-from joint.checkpoints import Checkpoints
-from joint.gather import RowGather
 from joint.joint_settings import ContrastiveSettings, JointLossSettings
-from joint.losses import contrastive_loss
-from joint.tracking_settings import PUBLIC_STRINGS
+from joint.losses.gather import RowGather
+from joint.losses.settings import contrastive_loss
+from joint.resuming.checkpoints import Checkpoints
+from joint.tracking.settings import PUBLIC_STRINGS
 from tests.joint.tiny import seed_everything, tiny_joint_task, tiny_loop, train, weights_of
 from vision.grading_losses import SEVERITY_LOSSES
 from vision.losses import squared_emd_loss

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from joint.losses import distillation_loss
+from joint.losses.settings import distillation_loss
 
 
 def test_distillation_by_hand():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from joint.near_reports import NEAR_SHARE, find_near, list_phrases, share_phrases
+from joint.trust.near_reports import NEAR_SHARE, find_near, list_phrases, share_phrases
 
 WORDS = (
     *("no", "edema", "effusion", "heart", "size", "is", "normal"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from joint.pair_rows import PairRows
-from joint.ranking_losses import (
+from joint.losses.pair_rows import PairRows
+from joint.losses.ranking import (
     RankingSettings,
     all_pairs_ranking_loss,
     margins,

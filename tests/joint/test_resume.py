@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from joint import checkpoint_files
-from joint.checkpoint_files import list_steps, read_state
-from joint.checkpoints import Checkpoints, Progress
-from joint.random_state import load_random_state, save_random_state, seed_process
+from joint.resuming import files as checkpoint_files
+from joint.resuming.checkpoints import Checkpoints, Progress
+from joint.resuming.files import list_steps, read_state
+from joint.resuming.random_state import load_random_state, save_random_state, seed_process
 from tests.joint.resumed import IDENTITY, ignore, resume
 from tests.joint.tiny import seed_everything, tiny_grading_task, tiny_loop, train, weights_of
 
@@ -73,7 +73,7 @@ def test_a_kill_while_a_checkpoint_is_written_loses_no_whole_one(
             raise KilledError
         return real(*arguments)
 
-    for module in (checkpoint_files, sys.modules["joint.checkpoints"]):
+    for module in (checkpoint_files, sys.modules["joint.resuming.checkpoints"]):
         monkeypatch.setattr(module, function, die, raising=False)
     with pytest.raises(KilledError):
         loop.run(Checkpoints(tmp_path / "killed", IDENTITY), ignore)

@@ -12,14 +12,14 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from joint import checkpoint_files
-from joint.checkpoint_files import list_steps, read_state
-from joint.checkpoints import CheckpointError, Checkpoints
 from joint.metrics_log import MetricsLog, MetricsLogError
-from joint.random_state import seed_process
-from joint.run_changes import ChangeError, check_names
+from joint.resuming import files as checkpoint_files
+from joint.resuming.changes import ChangeError, check_names
+from joint.resuming.checkpoints import CheckpointError, Checkpoints
+from joint.resuming.files import list_steps, read_state
+from joint.resuming.lock import lock_run
+from joint.resuming.random_state import seed_process
 from joint.run_folder import RunFolderError
-from joint.run_lock import lock_run
 from tests.joint.resumed import IDENTITY, ignore, resume
 from tests.joint.tiny import tiny_grading_task, tiny_loop, train
 
@@ -76,7 +76,7 @@ def test_a_damaged_best_checkpoint_is_not_used(tmp_path):
 FULL_DISK = """
 import sys
 from pathlib import Path
-from joint.checkpoints import CheckpointError, Checkpoints
+from joint.resuming.checkpoints import CheckpointError, Checkpoints
 from tests.joint.tiny import tiny_grading_task, tiny_loop
 
 folder, ballast = Path(sys.argv[1]), Path(sys.argv[2])
@@ -120,7 +120,7 @@ ONE_CANNOT_WRITE = """
 import errno
 import sys
 from pathlib import Path
-from joint import checkpoints
+from joint.resuming import checkpoints
 from joint.training.launch import leave_launch
 from tests.joint.tiny import tiny_grading_task, tiny_loop
 

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from joint.retrieval import (
+from joint.evaluation.retrieval import (
     RetrievalError,
     StudyPlaces,
     average_by_study,

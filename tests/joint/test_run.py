@@ -14,12 +14,12 @@ from data_cards.corpora import CORPORA
 from data_cards.findings import FINDINGS
 from data_cards.label_table import write_label_table
 from data_cards.study import CorpusError
-from joint.checkpoints import CheckpointError
-from joint.evaluation_folder import write_run_evaluation
-from joint.evaluation_run import measure_run
+from joint.evaluation.folder import write_run_evaluation
+from joint.evaluation.run import measure_run
 from joint.metrics_log import MetricsLog
 from joint.predictions import CALIBRATED, RAW, PredictionsError
 from joint.prepare import PreparationError
+from joint.resuming.checkpoints import CheckpointError
 from joint.run import run_training
 from joint.run_folder import RunFolderError
 from joint.run_settings import RunSettings

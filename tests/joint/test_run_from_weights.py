@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from configs.files import hash_file
 from data_cards.corpora import CORPORA
-from joint.checkpoints import CheckpointError
+from joint.resuming.checkpoints import CheckpointError
 from joint.run import run_training
 from joint.training.settings import hash_training
 from tests.joint.test_run import GRADING, tiny_run

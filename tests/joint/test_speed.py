@@ -11,7 +11,7 @@ from torch import nn
 
 from joint.batch_stream import GlobalBatch
 from joint.optimizer import OptimizerSettings, build_optimizer
-from joint.speed import SpeedError, SpeedSettings, find_blocks, speed_up
+from joint.speed.settings import SpeedError, SpeedSettings, find_blocks, speed_up
 from joint.text_encoder import ConvTextSettings
 from tests.joint.tiny import TEXT, TOWER, tiny_joint_task, tiny_loop, train
 from vision.encoder_settings import ChauhanEncoderSettings

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from data_cards.corpora import CORPORA
-from joint.checkpoints import CheckpointError
 from joint.model import JointModelError
+from joint.resuming.checkpoints import CheckpointError
+from joint.resuming.start_weights import StartError
 from joint.run import run_training
-from joint.start_weights import StartError
 from joint.training.settings import hash_training
 from tests.joint.test_run import change, tiny_run
 from tests.joint.tiny import TEXT, joint_settings, tiny_joint_task

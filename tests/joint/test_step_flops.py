@@ -7,7 +7,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from joint.step_flops import StepFlops, count_flops, measure_peak
+from joint.speed.step_flops import StepFlops, count_flops, measure_peak
 
 
 def test_a_linear_layer_costs_two_operations_a_weight_and_row_and_as_many_for_its_gradient():

@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from configs.settings import save_settings
 from data_cards.corpora import CORPORA
-from joint.benchmark_command import app
+from joint.benchmark.command import app
 from joint.run_settings import DataSettings, RunSettings
-from joint.step_timing import StepTimes, Training, time_training
-from joint.timed_run import Tally
-from joint.timing_check import LARGEST_ERROR, KnownCost, is_right
+from joint.speed.step_timing import StepTimes, Training, time_training
+from joint.speed.timed_run import Tally
+from joint.speed.timing_check import LARGEST_ERROR, KnownCost, is_right
 from tests.joint.tiny import joint_settings
 from tests.joint.tiny_corpus import TINY_CORPUS, write_tiny
 from vision.cache import CacheSettings

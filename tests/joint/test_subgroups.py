@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from joint.subgroups import find_gaps, measure_subgroups, name_age_band
+from joint.evaluation.subgroups import find_gaps, measure_subgroups, name_age_band
 from vision.metrics import MetricsError, severity_metrics
 
 NUMBERS = {"seed": 0, "resamples": 50}

@@ -15,9 +15,9 @@ from joint.loop import TrainingError
 from joint.metrics_log import MetricsLog
 from joint.run_folder import RunFolder, RunFolderError
 from joint.run_settings import RunSettings
-from joint.sweep import SweepPlace, describe_sweep, run_sweep
-from joint.sweep_server import COMMAND, run_on_server, trial_arguments
-from joint.sweep_settings import SweepError, SweepSettings, draw_trials
+from joint.sweeps.server import COMMAND, run_on_server, trial_arguments
+from joint.sweeps.settings import SweepError, SweepSettings, draw_trials
+from joint.sweeps.sweep import SweepPlace, describe_sweep, run_sweep
 from tests.joint.test_run import tiny_run
 from tests.joint.tiny_corpus import TINY_CORPUS, write_tiny
 

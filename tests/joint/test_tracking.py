@@ -7,8 +7,8 @@ from pathlib import Path
 
 from joint.metrics_log import MetricsLog
 from joint.run_settings import RunSettings
-from joint.tracking import Tracker
-from joint.tracking_settings import TrackingSettings, public_settings
+from joint.tracking.settings import TrackingSettings, public_settings
+from joint.tracking.tracker import Tracker
 from tests.joint.mirror import config, history, records
 from tests.joint.tiny import joint_settings
 

@@ -12,12 +12,12 @@ from configs.settings import save_settings
 from data_cards.corpora import CORPORA
 from data_cards.lineage import Lineage, LineageNode
 from joint.run_folder import RunFolder
-from joint.sync import find_runs, sync_run
-from joint.tracking import Tracker
-from joint.tracking_artifacts import blind_predictions, describe_artifact, plan_lineage
-from joint.tracking_lineage import SyncError, WandbServer, replay_lineage
-from joint.tracking_settings import TrackingSettings
-from joint.tracking_wandb import RunName
+from joint.tracking.artifacts import blind_predictions, describe_artifact, plan_lineage
+from joint.tracking.lineage import SyncError, WandbServer, replay_lineage
+from joint.tracking.settings import TrackingSettings
+from joint.tracking.sync import find_runs, sync_run
+from joint.tracking.tracker import Tracker
+from joint.tracking.wandb_run import RunName
 from joint.training.settings import hash_recipe
 from tests.joint.test_run import tiny_run
 from tests.joint.tiny_corpus import TINY_CORPUS
@@ -231,7 +231,7 @@ def test_an_online_run_tells_its_lineage_at_its_end(tmp_path, monkeypatch, exit_
         opened.append(OnlineRun(name))
         return opened[-1]
 
-    monkeypatch.setattr("joint.tracking.start_run", start_run)
+    monkeypatch.setattr("joint.tracking.tracker.start_run", start_run)
     monkeypatch.setattr(WandbServer, "mirror", lambda self, name, step: steps.append(step))
     monkeypatch.delenv("WANDB_SWEEP_ID", raising=False)
     if sweep:

@@ -14,14 +14,14 @@ import pytest
 from configs.settings import save_settings
 from data_cards.corpora import CORPORA, Corpus
 from data_cards.study import list_studies
-from joint.evaluation import evaluate_predictions
-from joint.lineage import read_lineage
+from joint.evaluation.metrics import evaluate_predictions
+from joint.lineage.record import read_lineage
 from joint.metrics_log import MetricsLog, find_best
 from joint.predictions import read_predictions
 from joint.run_folder import RunFolder
 from joint.run_settings import RunSettings
-from joint.tracking_evaluation import mirror_evaluation
-from joint.tracking_tables import tabulate_curves
+from joint.tracking.evaluation import mirror_evaluation
+from joint.tracking.tables import tabulate_curves
 from joint.train import main
 from joint.training.settings import hash_recipe
 from tests.joint import tiny_corpus

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from joint.predictions import AS_REPORTED, CALIBRATED, RAW
-from joint.tracking_tables import tabulate_curves
+from joint.tracking.tables import tabulate_curves
 from vision.figures import FEWEST_IN_BIN
 
 IMAGES = 80

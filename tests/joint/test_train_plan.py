@@ -16,13 +16,13 @@ from configs.settings import load_settings
 from data_cards.corpora import CORPORA
 from joint.commands import app
 from joint.loop import LoopSettings
-from joint.memory_plan import count_passes, plan_memory
-from joint.model_sketch import count_parameters, measure_forward, sketch_model
-from joint.plan_text import say_bytes, say_hours
+from joint.planning.memory import count_passes, plan_memory
+from joint.planning.model_sketch import count_parameters, measure_forward, sketch_model
+from joint.planning.plan import PlanError, count_corpus, plan_training
+from joint.planning.text import say_bytes, say_hours
 from joint.run_settings import RunSettings
-from joint.speed import SpeedSettings
+from joint.speed.settings import SpeedSettings
 from joint.text_encoder import TextEncoderError
-from joint.train_plan import PlanError, count_corpus, plan_training
 from tests.joint.test_run import tiny_run
 from tests.joint.tiny import joint_settings, tiny_joint_task, tiny_loop
 from tests.joint.tiny_corpus import STUDIES, TINY_CORPUS, write_tiny

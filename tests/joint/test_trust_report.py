@@ -15,7 +15,7 @@ from joint.trust.groups import check_ages, check_groups, check_sources, measure_
 from joint.trust.inputs import ExternalSet
 from joint.trust.leaks import check_patients
 from joint.trust.report import GROUPS_NAME, NEAR_NAME, REPORT_NAME, check_image_run
-from joint.trust_report import check_reports, strip_to_words
+from joint.trust.severity_report import check_reports, strip_to_words
 from tests.joint.trust_cases import IMAGES, look_at_lungs, make_inputs, stamp, with_model
 
 LONG = f"Edema 12 hours after {' '.join(f'word{chr(97 + n)}' for n in range(26))}."

@@ -23,7 +23,7 @@ from tests.joint.trust_cases import (
     stamp,
     with_model,
 )
-from vision.classification.model_folder import ModelFolderError
+from vision.model_folder import ModelFolderError
 
 
 @pytest.mark.parametrize("classes", [("clear", "ill"), ("clear", "ill", "very ill")])

@@ -9,7 +9,7 @@ import pytest
 
 from configs.settings import SettingsError
 from data_cards.findings import CHEXPERT_OBSERVATIONS
-from joint.zero_shot import average_prompts, read_prompts, score_by_prompts
+from joint.evaluation.zero_shot import average_prompts, read_prompts, score_by_prompts
 
 
 def test_scores_are_a_softmax_over_grades_and_a_sigmoid_of_two_sides():

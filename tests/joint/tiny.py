@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from accelerate import Accelerator
 
-from joint.checkpoints import Checkpoints
 from joint.joint_settings import JointTaskSettings
 from joint.joint_task import JointTask
 from joint.loop import Loop, LoopSettings
 from joint.optimizer import OptimizerSettings
 from joint.pairs import PairData
+from joint.resuming.checkpoints import Checkpoints
 from joint.text_encoder import ScratchTextSettings, build_text_encoder, build_tokenizer
 from joint.tokens import encode_reports
 from vision.batches import BatchSettings

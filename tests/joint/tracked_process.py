@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from joint.metrics_log import MetricsLog
-from joint.stop_request import STOPPED_EXIT_CODE, StopRequest
-from joint.tracking import Tracker
-from joint.tracking_settings import TrackingSettings
+from joint.resuming.stop_request import STOPPED_EXIT_CODE, StopRequest
+from joint.tracking.settings import TrackingSettings
+from joint.tracking.tracker import Tracker
 
 ROWS = 5
 

@@ -18,7 +18,6 @@ from vision.classification.calibration import fit_class_temperature
 from vision.classification.classifier import Classifier
 from vision.classification.figures import class_confusion, class_roc
 from vision.classification.metrics import class_intervals, class_metrics, class_probabilities
-from vision.classification.model_folder import ModelFolderError
 from vision.classification.network import ClassifierNetwork
 from vision.classification.task import (
     ClassificationData,
@@ -29,6 +28,7 @@ from vision.commands import app
 from vision.framing import CacheSettings
 from vision.gate import GateSettings
 from vision.metrics import MetricsError
+from vision.model_folder import ModelFolderError
 
 CLASSES = ("bacterial", "viral", "normal")
 

@@ -14,8 +14,8 @@ from safetensors.torch import save_file
 
 from tests.vision.examples import draw_xray
 from tests.vision.segmenters import SIZE, SMALL, make_data, small_segmenter, task_settings
-from vision.classification.model_folder import ModelFolderError
 from vision.encoder_settings import EncoderError, WeightSettings
+from vision.model_folder import ModelFolderError
 from vision.segmentation.losses import dice_loss, pixel_loss
 from vision.segmentation.lung_masks import LungMasks
 from vision.segmentation.mask_files import INSIDE, UNKNOWN

@@ -17,17 +17,17 @@ from pydantic import Field
 
 from data_cards.lineage import Lineage
 from vision.classification.metrics import class_probabilities
-from vision.classification.model_folder import (
-    ModelCard,
-    load_weights,
-    read_model_card,
-    write_model,
-)
 from vision.classification.network import ClassifierNetwork
 from vision.encoder_settings import ImageEncoderSettings, forget_folder
 from vision.framing import CacheSettings, frame_image, read_for_framing
 from vision.gate import GateSettings, find_refusals
 from vision.grader import hash_unread, list_warnings
+from vision.model_folder import (
+    ModelCard,
+    load_weights,
+    read_model_card,
+    write_model,
+)
 from vision.torch_engine import hold_threads
 from vision.transforms import prepare_images
 from vision.xray_image import ImageError, XrayImage

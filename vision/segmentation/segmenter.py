@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from data_cards.lineage import Lineage
-from vision.classification.model_folder import (
+from vision.framing import CacheSettings, frame_image, unframe
+from vision.model_folder import (
     ModelCard,
     load_weights,
     read_model_card,
     write_model,
 )
-from vision.framing import CacheSettings, frame_image, unframe
 from vision.segmentation.network import (
     NetworkSettings,
     SegmentationNetwork,

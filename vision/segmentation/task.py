@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from configs.settings import Settings
 from vision.batches import Rows
 from vision.cache import ImageCache
-from vision.classification.model_folder import load_weights
 from vision.losses import MaskedSum
+from vision.model_folder import load_weights
 from vision.segmentation.losses import dice_loss, pixel_loss
 from vision.segmentation.mask_cache import MaskCache
 from vision.segmentation.mask_files import INSIDE, UNKNOWN

@@ -1,0 +1,1 @@
+"""The benchmark with known truth: ways of learning from reports, side by side."""

@@ -1,0 +1,1 @@
+"""The whole way on the phantom corpus, with a report to show."""

@@ -1,0 +1,1 @@
+"""Losses over images and reports, exact over processes and micro-batches."""

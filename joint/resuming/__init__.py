@@ -1,0 +1,1 @@
+"""Checkpoints, and going on exactly where a run stood."""

@@ -1,0 +1,1 @@
+"""How fast a run's steps are, and how far from the limit."""

@@ -1,0 +1,1 @@
+"""Sweeps over settings, with W&B's server or without."""

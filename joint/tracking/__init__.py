@@ -1,0 +1,1 @@
+"""What W&B gets of a run: numbers, figures, artifacts, and nothing of a patient."""
