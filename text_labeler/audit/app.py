@@ -65,11 +65,17 @@ def create_app(
     )
     for routes in (reading_routes, picture_routes, account_routes, lead_routes):
         app.include_router(routes.router)
+    app.add_api_route("/favicon.ico", _show_icon)
     app.mount("/static", StaticFiles(packages=[("text_labeler", "audit/static")]))
     for kind, tell in _TELLERS.items():
         app.add_exception_handler(kind, tell)
     app.add_middleware(Guard, hosts=(*LOCAL_HOSTS, *settings.hosts), sessions=sessions, tell=_tell)
     return app
+
+
+async def _show_icon() -> RedirectResponse:
+    """Answer browsers that ask for an icon before they have read which one a page names."""
+    return RedirectResponse("/static/icon.svg", 308)
 
 
 def _open_templates() -> jinja2.Environment:

@@ -45,6 +45,11 @@ def run(store):
         yield Server(store, stack)
 
 
+def tell(said):
+    """What a page says amiss, and where."""
+    return f"{said.text} {said.location['url']}"
+
+
 @pytest.fixture
 def open_page(browser, run):
     """Open a page of an audit; whatever it says amiss or asks elsewhere fails the test."""
@@ -55,7 +60,7 @@ def open_page(browser, run):
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(5000)
-        page.on("console", lambda said: said.type == "error" and problems.append(said.text))
+        page.on("console", lambda said: said.type == "error" and problems.append(tell(said)))
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda sent: sent.url.startswith(address) or problems.append(sent.url))
         page.goto(address + path)

@@ -254,3 +254,8 @@ def test_the_vendored_script_is_the_one_that_is_named() -> None:
         r"\| htmx 4\.0\.1 \|.*\| ([0-9a-f]{64}) \|", (STATIC / "VENDORED.md").read_text()
     )
     assert named == [found]
+
+
+def test_the_icon_that_browsers_ask_for_unasked_is_there(client) -> None:
+    answer = client.get("/favicon.ico", follow_redirects=True)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/svg+xml")
